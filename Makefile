@@ -1,0 +1,42 @@
+# Every verb sets up what it needs: `make run` on a fresh machine with Python 3.11 is enough.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+SETUP = @$(if $(PYTHON),,echo "Normscope needs Python 3.11, and there is no python3.11 on PATH." >&2; exit 1;) $(PYTHON) backend/local/install.py
+
+.PHONY: run test test-slow test-gpu check bench catalog picture clean
+
+run:  ## start the whole explorer and print its address
+	$(SETUP) local
+	@exec $(BIN)/python -m backend.local.up
+
+test:  ## everything that must hold before a commit lands
+	$(SETUP) dev browser
+	@$(MAKE) --no-print-directory check
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow and not gpu"
+
+test-slow:  ## what takes minutes
+	$(SETUP) dev browser
+	$(BIN)/python -m pytest -m slow
+
+test-gpu:  ## what needs a CUDA device
+	$(SETUP) dev
+	$(BIN)/python -m pytest -m gpu
+
+check:  ## style, types and who may import whom
+	$(SETUP) dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench:  ## side-by-side measurements, printed as a table
+	$(SETUP) dev browser
+	$(BIN)/python -m bench
+
+catalog:  ## regenerate worker/contract/catalog.json from the lab
+	$(SETUP) local
+	$(BIN)/python -m worker catalog
+
+picture:  ## the README's picture, from the running explorer
+	$(SETUP) dev browser
+	$(BIN)/python -m tests.e2e.picture
