@@ -1,0 +1,104 @@
+"""What the two sides agree on at the broker: names of tasks and keys, and the ticket of a job.
+
+A Celery message carries only a job's id. What to do lies in the job's ticket; who may do it is
+decided by the job's lease; what came of it is told on the job's stream.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+TASKS: dict[str, str] = {"train": "normscope.train", "attack": "normscope.attack"}
+QUEUE = "normscope"
+
+BELL = "normscope:bell"
+"""Stream: a worker rings with {job} when it starts to tell on a job's stream, and with {job,
+handed_back: attempt} when it stops and frees the lease of a job that is not done."""
+
+STATES = "normscope:states"
+"""Capped stream: {job: the job's REST document} after every committed change of a job."""
+
+LEASE_MS = 15_000
+RENEW_S = 4.0
+WORKER_TTL_S = 30
+
+
+def ticket_key(job: str) -> str:
+    return f"normscope:ticket:{job}"
+
+
+def lease_key(job: str) -> str:
+    """Held with SET NX PX by the attempt that runs; its value is `lease_value`."""
+    return f"normscope:lease:{job}"
+
+
+def lease_value(attempt: int, worker: str) -> str:
+    return f"{attempt}:{worker}"
+
+
+def done_key(job: str) -> str:
+    """The attempt that ended the job: a later delivery of the same message returns at once."""
+    return f"normscope:done:{job}"
+
+
+def cancel_key(job: str) -> str:
+    return f"normscope:cancel:{job}"
+
+
+def stream_key(job: str) -> str:
+    """Stream of the job's events; each entry has one field `events`, a JSON array."""
+    return f"normscope:events:{job}"
+
+
+def worker_key(worker: str) -> str:
+    """JSON of a `WorkerCard`, expiring after WORKER_TTL_S."""
+    return f"normscope:worker:{worker}"
+
+
+class Source(BaseModel):
+    """The trained network that an attack job starts from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    job: str
+    attempt: int
+    spec: dict[str, Any]
+    checkpoint: str
+
+
+class Ticket(BaseModel):
+    """Everything an attempt needs to know, as JSON at `ticket_key(job)`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    job: str
+    kind: Literal["train", "attack"]
+    attempt: int
+    spec: dict[str, Any]
+    source: Source | None = None
+
+
+class WorkerCard(BaseModel):
+    """What a worker process says of itself, renewed every few seconds."""
+
+    name: str
+    pid: int
+    host: str
+    device: str
+    state: Literal["idle", "busy"]
+    job: str | None = None
+    since: float
+    seen: float
+    flops_per_s: float | None = None
+
+
+def artifact_path(data_dir: Path, job: str, attempt: int, name: str) -> Path:
+    """Where an attempt's file lies; ValueError if the parts would lead out of the folder."""
+    folder = (data_dir / "artifacts").resolve() / job / str(attempt)
+    path = (folder / name).resolve()
+    if path == folder or not path.is_relative_to(folder):
+        raise ValueError(f"not an artifact's name: {name!r}")
+    return path
