@@ -1,0 +1,86 @@
+"""The protocol of everything that is measured: it yields names and values and writes nowhere."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from worker.contract.measurement import Value
+from worker.lab.core.layers import Layers
+from worker.lab.core.registry import Spec
+from worker.lab.core.task import Task
+
+Reading = tuple[str, Value | Tensor]
+"""A measurement's name and value; a zero-dimensional tensor leaves the device with its batch."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What a diagnostic may look at, all of it at the same weights: after `step` updates.
+
+    Of the training batch: inputs, labels, logits (B, K) and, where a diagnostic asked for it, the
+    input gradient of each example's cross-entropy (B, *shape). `first` and `final` tell the first
+    and the last view of a run.
+    """
+
+    model: nn.Module
+    task: Task
+    layers: Layers
+    x: Tensor
+    y: Tensor
+    logits: Tensor
+    input_gradient: Tensor | None
+    generator: torch.Generator
+    first: bool = False
+    final: bool = False
+
+    @cached_property
+    def norms(self) -> Tensor:
+        """‖W_l‖_F of every weight layer, (L,)."""
+        return self.layers.norms()
+
+    @cached_property
+    def intrinsic_norm(self) -> Tensor:
+        """ν = Π_l ‖W_l‖_F."""
+        return self.norms.prod()
+
+    @cached_property
+    def gradient_norms(self) -> Tensor:
+        """‖∇ₓ CE‖₂ of every example of the batch, (B,)."""
+        assert self.input_gradient is not None, "set needs_input_gradient"
+        norms: Tensor = torch.linalg.vector_norm(self.input_gradient.flatten(1), dim=1)
+        return norms
+
+    @cached_property
+    def mean_gradient(self) -> Tensor:
+        """The mean of `gradient_norms`."""
+        return self.gradient_norms.mean()
+
+
+class Diagnostic(Spec):
+    """Something measured while training: cheap things with `measure`, dear ones with `survey`.
+
+    Both are called without autograd's tape and must not touch the model, nor generators that
+    training reads.
+    """
+
+    kind: ClassVar[str] = "diagnostic"
+    needs_input_gradient: ClassVar[bool] = False
+
+    def applies(self, task: Task) -> bool:
+        """Whether it can be measured on this data at all."""
+        return True
+
+    def measure(self, view: View) -> Iterator[Reading]:
+        """The readings of a measured step, from its batch and the weights."""
+        return iter(())
+
+    def survey(self, view: View) -> Iterator[Reading]:
+        """The readings that need more than the batch, at the pace that their cost allows and at
+        the end. The model is in eval mode; there may be no input gradient."""
+        return iter(())

@@ -1,0 +1,83 @@
+"""A few attacked images side by side: clean, perturbation, adversarial."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from worker.contract.measurement import Images
+from worker.lab.core.attack import Attacked
+
+PLACES = 12
+
+
+@dataclass(frozen=True)
+class _Picture:
+    clean: Tensor
+    adversarial: Tensor
+    label: int
+    before: int
+    after: int
+
+
+@dataclass
+class Gallery:
+    """Collects up to 12 pictures, first of all those that were right before the attack and wrong
+    after it."""
+
+    classes: tuple[str, ...]
+    eps: float
+    norm: str
+    _flipped: list[_Picture] = field(default_factory=list)
+    _others: list[_Picture] = field(default_factory=list)
+
+    def add(self, x: Tensor, y: Tensor, before: Tensor, result: Attacked) -> None:
+        """Take pictures (B, C, H, W) with their labels and clean predictions, all on one device."""
+        flipped = (before == y) & result.fooled
+        for wall, chosen in ((self._flipped, flipped), (self._others, ~flipped)):
+            for i in chosen.nonzero()[: PLACES - len(wall), 0].tolist():
+                pictures = x[i].cpu(), result.x[i].cpu()
+                classes = int(y[i]), int(before[i]), int(result.prediction[i])
+                wall.append(_Picture(*pictures, *classes))
+
+    def images(self) -> Images | None:
+        """The gallery; None while there is nothing to show."""
+        shown = [*self._flipped, *self._others][:PLACES]
+        if not shown:
+            return None
+        channels, height, width = shown[0].clean.shape
+        changes = [p.adversarial - p.clean for p in shown]
+        scale = max(float(change.abs().max()) for change in changes) or 1.0
+        return Images(
+            height=height,
+            width=width,
+            channels=channels,
+            groups={
+                "clean": [_bytes(p.clean) for p in shown],
+                "perturbation": [_bytes(0.5 + change / (2 * scale)) for change in changes],
+                "adversarial": [_bytes(p.adversarial) for p in shown],
+            },
+            scale={"perturbation": scale},
+            captions={
+                "clean": [self._seen(p.before, p.label) for p in shown],
+                "perturbation": [self._size(change) for change in changes],
+                "adversarial": [self._seen(p.after, p.label) for p in shown],
+            },
+        )
+
+    def _seen(self, prediction: int, label: int) -> str:
+        seen = f"seen as {self.classes[prediction]}"
+        return seen if prediction == label else f"{seen}, is {self.classes[label]}"
+
+    def _size(self, change: Tensor) -> str:
+        length = change.abs().max() if self.norm == "linf" else change.norm()
+        return f"{self.norm} {float(length):.3g} of {self.eps:g}"
+
+
+def _bytes(image: Tensor) -> list[int]:
+    """(C, H, W) in [0, 1] as 0 to 255, row by row, channels last."""
+    levels = (image.permute(1, 2, 0) * 255).round().clamp(0, 255).to(torch.int)
+    flat: list[int] = levels.flatten().tolist()
+    return flat

@@ -1,0 +1,97 @@
+"""Values on their way off the device: kept as tensors, told in batches, watched for divergence."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from worker.contract.events import Measured, Teller
+from worker.contract.measurement import Value
+from worker.lab.core.errors import Diverged
+
+Readings = Mapping[str, Value | Tensor]
+FLUSH_S = {"cpu": 0.02, "cuda": 0.05}
+"""How long values wait: reading one from a CUDA device makes the host wait for all before it."""
+
+
+@dataclass
+class _Entry:
+    step: int
+    terms: Mapping[str, Tensor]
+    readings: Readings | None
+    time: float
+
+
+@dataclass
+class Ledger:
+    """The losses of every step since the last flush, and the readings of the measured ones."""
+
+    tell: Teller
+    steps_per_epoch: int
+    device: torch.device
+    _entries: list[_Entry] = field(default_factory=list)
+    _flushed: float = field(default_factory=time.perf_counter)
+
+    def note(self, step: int, terms: Mapping[str, Tensor], readings: Readings | None) -> None:
+        """Remember a step: detached losses by name, each (B,) or a scalar; readings if measured."""
+        self._entries.append(
+            _Entry(step, terms, readings, time.time() if readings is not None else 0.0)
+        )
+
+    def due(self) -> bool:
+        return time.perf_counter() - self._flushed >= FLUSH_S[self.device.type]
+
+    @property
+    def points(self) -> int:
+        """How many measured steps wait."""
+        return sum(entry.readings is not None for entry in self._entries)
+
+    def flush(self) -> Iterator[Measured]:
+        """Tell what was measured, in order, and forget it.
+
+        Raises Diverged at the first step with a loss that is not finite, once it is told.
+        """
+        entries, self._entries = self._entries, []
+        whole = _finite(entries)
+        told = [e for e in entries if e.readings is not None or not (whole or _finite([e]))]
+        for entry, terms, values in _fetch(told):
+            yield self._measured(entry, terms, values)
+            for name, value in terms.items():
+                if not math.isfinite(value):
+                    raise Diverged(name, entry.step, value)
+        self._flushed = time.perf_counter()
+
+    def _measured(
+        self, entry: _Entry, terms: dict[str, float], values: dict[str, Value]
+    ) -> Measured:
+        total = sum(value for name, value in terms.items() if name.count("/") == 2)
+        epoch, at = entry.step / self.steps_per_epoch, entry.time or time.time()
+        return self.tell.measured(entry.step, epoch, terms | {"train/loss": total} | values, at)
+
+
+def _finite(entries: list[_Entry]) -> bool:
+    """Whether every loss is, by one look at the device."""
+    losses = [loss.reshape(-1) for entry in entries for loss in entry.terms.values()]
+    return not losses or bool(torch.cat(losses).isfinite().all())
+
+
+def _fetch(
+    entries: list[_Entry],
+) -> Iterator[tuple[_Entry, dict[str, float], dict[str, Value]]]:
+    """Each entry's mean losses and its readings; all leave the device in one transfer."""
+    means = [[loss.mean() for loss in entry.terms.values()] for entry in entries]
+    held = [
+        {name: value for name, value in (entry.readings or {}).items() if isinstance(value, Tensor)}
+        for entry in entries
+    ]
+    tensors = [v.float() for i, _ in enumerate(entries) for v in (*means[i], *held[i].values())]
+    found = iter(torch.stack(tensors).tolist() if tensors else [])
+    for entry, tensor_readings in zip(entries, held, strict=True):
+        terms = {name: next(found) for name in entry.terms}
+        values = {**(entry.readings or {}), **{name: next(found) for name in tensor_readings}}
+        yield entry, terms, values

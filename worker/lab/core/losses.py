@@ -1,0 +1,92 @@
+"""The sum of what the methods of a run ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor, nn
+
+from worker.lab.core.errors import LabError
+from worker.lab.core.method import Method
+from worker.lab.core.point import Point
+from worker.lab.core.step import Step
+
+Terms = dict[str, Tensor]
+Roots = list[tuple[Tensor, Tensor | None]]
+
+PREFIX = "train/loss/"
+
+
+class Losses:
+    """Sorts methods by what they define, so that a step calls only that."""
+
+    def __init__(self, methods: Sequence[Method]) -> None:
+        self._movers = _defining(methods, Method.perturb)
+        self._data = _defining(methods, Method.data_loss)
+        self._weight = _defining(methods, Method.weight_loss)
+        self._projectors = _defining(methods, Method.project)
+        self._shares: dict[int, Tensor] = {}
+        if not self._data:
+            raise LabError("bad_spec", "no method looks at the data; add cross_entropy")
+
+    @property
+    def plain(self) -> bool:
+        """Whether the data loss is exactly the mean cross-entropy at the clean point."""
+        return not self._movers and [method.cross_entropy for method in self._data] == [True]
+
+    def terms(self, step: Step) -> tuple[Roots, Terms]:
+        """Where backward starts, and the detached losses, (B,) or scalar, by measurement name.
+
+        The training loss is the sum over methods of batch means and weight losses; its graph is
+        never built: backward starts from the parts, with 1/B for each example of a data loss.
+        """
+        for method in self._movers:
+            step.move(method.perturb(step, self._objective(step)))
+        roots: Roots = []
+        terms: Terms = {}
+        for method in self._data:
+            found = method.data_loss(step)
+            roots += [(loss, self._share(loss)) for loss in found.values()]
+            _name(terms, method, {part: loss.detach() for part, loss in found.items()})
+        for method in self._weight:
+            found = method.weight_loss(step.model, step.task)
+            roots += [(loss, None) for loss in found.values()]
+            _name(terms, method, {part: loss.detach() for part, loss in found.items()})
+        return roots, terms
+
+    def _share(self, loss: Tensor) -> Tensor:
+        """1/B for every example: a vector a batch size, made once."""
+        known = self._shares.get(len(loss))
+        if known is None or known.device != loss.device or known.dtype != loss.dtype:
+            known = self._shares[len(loss)] = torch.full_like(loss, 1 / len(loss)).detach()
+        return known
+
+    def project(self, model: nn.Module, step: Step) -> None:
+        for method in self._projectors:
+            with torch.no_grad():
+                method.project(model, step)
+
+    def _objective(self, step: Step) -> Callable[[Point], Tensor]:
+        def objective(point: Point) -> Tensor:
+            moved = replace(step, point=point, _logits=None)
+            losses = [loss for m in self._data for loss in m.data_loss(moved).values()]
+            return torch.stack(losses).sum(0)
+
+        return objective
+
+
+def _defining(methods: Sequence[Method], hook: Callable[..., object]) -> list[Method]:
+    """The methods that define a hook themselves."""
+    return [m for m in methods if getattr(type(m), hook.__name__) is not hook]
+
+
+def _name(terms: Terms, method: Method, found: Terms) -> None:
+    """A method's losses under its name; several are told apart, and summed."""
+    name = f"{PREFIX}{method.name()}"
+    if len(found) == 1:
+        (terms[name],) = found.values()
+        return
+    terms[name] = torch.stack(list(found.values())).sum(0)
+    terms |= {f"{name}/{part}": loss for part, loss in found.items()}

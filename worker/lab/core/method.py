@@ -1,0 +1,44 @@
+"""The protocol that hosts every training method."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from torch import Tensor, nn
+
+from worker.lab.core.point import Point
+from worker.lab.core.registry import Spec
+from worker.lab.core.step import Step
+from worker.lab.core.task import Task
+
+Objective = Callable[[Point], Tensor]
+"""The summed data loss of all methods as a function of the point, per example: (B,)."""
+
+
+class Method(Spec):
+    """An idea about training: which of five things it does is which of five methods it defines."""
+
+    kind: ClassVar[str] = "method"
+    cross_entropy: ClassVar[bool] = False
+    """Whether `data_loss` is just each example's cross-entropy at the step's point: if no other
+    method adds to it or moves the point, input gradients come from the training pass itself."""
+
+    def prepare(self, model: nn.Module, task: Task) -> nn.Module:
+        """Before training: swap layers or wrap. May refuse with LabError("bad_spec", reason)."""
+        return model
+
+    def perturb(self, step: Step, objective: Objective) -> Point:
+        """Where to take the losses: move x, w or both."""
+        return step.point
+
+    def data_loss(self, step: Step) -> dict[str, Tensor]:
+        """Per-example losses (B,) by name, at the step's point."""
+        return {}
+
+    def weight_loss(self, model: nn.Module, task: Task) -> dict[str, Tensor]:
+        """Scalar losses by name, at the model's own weights."""
+        return {}
+
+    def project(self, model: nn.Module, step: Step) -> None:
+        """After the optimizer: put the weights where they should be, in place."""

@@ -1,0 +1,108 @@
+"""A training run in the making: its parts, and one step of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from worker.contract.spec import TrainSpec
+from worker.lab.core import device as devices
+from worker.lab.core.dataset import Dataset
+from worker.lab.core.diagnostic import Diagnostic
+from worker.lab.core.layers import Layers
+from worker.lab.core.losses import Losses, Roots, Terms
+from worker.lab.core.method import Method
+from worker.lab.core.model import Model
+from worker.lab.core.optimizer import Optimizer, trainable
+from worker.lab.core.point import Point
+from worker.lab.core.step import Step
+from worker.lab.core.task import Task
+
+
+@dataclass
+class Run:
+    """Everything that training moves: the weights, the optimizer's memory, the order of batches
+    and the count of steps. A resumable checkpoint is these four; the rest follows from the spec.
+    """
+
+    spec: TrainSpec
+    device: torch.device
+    task: Task
+    model: nn.Module
+    layers: Layers
+    losses: Losses
+    recipe: Optimizer
+    optimizer: torch.optim.Optimizer
+    diagnostics: list[Diagnostic]
+    generator: torch.Generator
+    weights: list[nn.Parameter]
+    macs: int
+    step: int = 0
+
+    @classmethod
+    def build(cls, spec: TrainSpec, datasets: Path | None) -> Run:
+        """The run at step 0. LabError for whatever the spec asks that cannot be."""
+        device = devices.choose(spec.device)
+        methods = [Method.of(choice) for choice in spec.methods]
+        diagnostics = [Diagnostic.of(choice) for choice in spec.diagnostics]
+        recipe = Optimizer.of(spec.optimizer)
+        network = Model.of(spec.model)
+        task = Dataset.of(spec.dataset).load(datasets).to(device)
+        torch.manual_seed(spec.seed)
+        model: nn.Module = network.build(task)
+        for method in methods:
+            model = method.prepare(model, task)
+        model = model.to(device).train()
+        return cls(
+            spec,
+            device,
+            task,
+            model,
+            Layers.of(model),
+            Losses(methods),
+            recipe,
+            recipe.build(model),
+            [found for found in diagnostics if found.applies(task)],
+            torch.Generator().manual_seed(spec.seed),
+            trainable(model),
+            network.cost(task).macs * spec.batch_size,
+        )
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return -(-len(self.task.train) // self.spec.batch_size)
+
+    @property
+    def steps(self) -> int:
+        return self.spec.epochs * self.steps_per_epoch
+
+    def rate(self) -> float:
+        """The learning rate of the step to come."""
+        return self.recipe.rate(self.step, self.steps)
+
+    def look(self, x: Tensor, y: Tensor) -> tuple[Step, Roots, Terms]:
+        """Forward on a batch: the step, where backward starts, and the losses by name."""
+        point = Point(x)
+        step = Step(self.model, self.task, self.step, y, point, point, self.generator)
+        return step, *self.losses.terms(step)
+
+    def gradients(self, x: Tensor, y: Tensor) -> tuple[Step, Terms]:
+        """Forward and backward on a batch."""
+        step, roots, terms = self.look(x, y)
+        losses, outer = zip(*roots, strict=True)
+        torch.autograd.backward(losses, outer)
+        return step, terms
+
+    def update(self, step: Step) -> None:
+        """Move the weights by the gradients that `gradients` left."""
+        if self.recipe.schedule != "constant":
+            for group in self.optimizer.param_groups:
+                group["lr"] = self.rate()
+        self.optimizer.step()
+        for weight in self.weights:
+            weight.grad = None
+        self.losses.project(self.model, step)
+        self.step += 1

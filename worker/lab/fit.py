@@ -1,0 +1,165 @@
+"""Train a network and tell of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import ValidationError
+from torch import Tensor
+
+from worker.contract import catalog
+from worker.contract.events import AnyEvent, Finished, Measured, Saved, Started, Teller
+from worker.contract.spec import TrainSpec
+from worker.lab import checkpoint
+from worker.lab.core import device as devices
+from worker.lab.core.batches import batches
+from worker.lab.core.diagnostic import View
+from worker.lab.core.errors import LabError
+from worker.lab.core.ledger import Ledger
+from worker.lab.core.pace import SURVEYED_MOST, Auto, Pace
+from worker.lab.core.run import Run
+from worker.lab.core.watch import Values, Watch, rehearse
+
+FINAL = "final.safetensors"
+
+
+def fit(
+    spec: TrainSpec | Mapping[str, Any],
+    tell: Teller | None = None,
+    folder: Path | None = None,
+    datasets: Path | None = None,
+    stop: Callable[[], bool] = lambda: False,
+) -> Iterator[AnyEvent]:
+    """Train as the spec says: Started, Measured…, Saved, Finished, each as soon as it is known.
+
+    `folder` is where the network is saved (nothing is saved without one), `datasets` a folder of
+    data sets by name. `stop` is asked before every step; once it is true the network is saved and
+    the run finishes as cancelled. A measurement at step n is of the weights after n updates.
+    On a CPU a spec gives the same weights bit for bit, however often it is measured.
+
+    Raises LabError; Diverged, once the step that shows it is told.
+    """
+    run = Run.build(_parsed(spec), datasets)
+    training = _Training(run, tell or Teller(), stop)
+    with devices.threads(run.device, run.macs):
+        yield training.started()
+        yield from training.steps()
+        if not training.cancelled:
+            yield from training.final()
+    if folder is not None:
+        yield training.saved(folder)
+    yield training.finished()
+
+
+def _parsed(spec: TrainSpec | Mapping[str, Any]) -> TrainSpec:
+    try:
+        return TrainSpec.model_validate(spec)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise LabError("bad_spec", f"{where}: {first['msg']}") from error
+
+
+class _Training:
+    """The loop: what makes a step, when to look, what to tell."""
+
+    def __init__(self, run: Run, tell: Teller, stop: Callable[[], bool]) -> None:
+        self.run, self.tell, self.stop = run, tell, stop
+        self.watch = Watch(run)
+        self.pace = _pace(run)
+        self.ledger = Ledger(tell, run.steps_per_epoch, run.device)
+        self.cancelled = False
+
+    def started(self) -> Started:
+        run = self.run
+        terms, series = rehearse(run, *self._batch())
+        return self.tell.started(
+            devices.describe(run.device),
+            run.steps,
+            run.spec.epochs,
+            catalog.load().hash,
+            steps_per_epoch=run.steps_per_epoch,
+            parameters=sum(weight.numel() for weight in run.model.parameters()),
+            layers=run.layers.names,
+            terms=terms,
+            series=series,
+        )
+
+    def steps(self) -> Iterator[Measured]:
+        run, stop, ledger = self.run, self.stop, self.ledger
+        for _ in range(run.spec.epochs):
+            for x, y in batches(run.task.train, run.spec.batch_size, run.generator):
+                if stop():
+                    self.cancelled = True
+                    yield from ledger.flush()
+                    return
+                self._step(x, y)
+                if ledger.due():
+                    yield from self._told()
+        yield from self._told()
+
+    def final(self) -> Iterator[Measured]:
+        """The last weights on a batch, and on the whole of the test data."""
+        terms, values = self.watch.final(*self._batch())
+        self.ledger.note(self.run.step, terms, values)
+        yield from self.ledger.flush()
+
+    def saved(self, folder: Path) -> Saved:
+        run = self.run
+        metadata = {"spec": run.spec.model_dump_json(), "step": str(run.step)}
+        written = checkpoint.save(run.model, folder / FINAL, metadata)
+        return self.tell.saved("checkpoint", FINAL, written.bytes, written.sha256, run.step)
+
+    def finished(self) -> Finished:
+        run = self.run
+        if self.cancelled:
+            message = f"cancelled after {run.step} of {run.steps} steps"
+            return self.tell.finished(run.step, "cancelled", message)
+        return self.tell.finished(run.step)
+
+    def _batch(self) -> tuple[Tensor, Tensor]:
+        """A batch for looks beside the training, the same every time."""
+        head = self.run.task.train.head(self.run.spec.batch_size)
+        return head.x, head.y
+
+    def _step(self, x: Tensor, y: Tensor) -> None:
+        run, pace, watch = self.run, self.pace, self.watch
+        surveys, measures = pace.surveys(run.step), pace.measures(run.step)
+        began = pace.began(measures)
+        if measures and watch.shares_backward:
+            x = x.detach().requires_grad_()
+        step, terms = run.gradients(x, y)
+        readings: Values | None = None
+        if measures or surveys:
+            view = watch.view(step, measures)
+            readings = watch.measure(view) if measures else {}
+            if surveys:
+                began += self._survey(view, readings)
+        self.ledger.note(run.step, terms, readings)
+        run.update(step)
+        pace.ended(began, measures)
+
+    def _survey(self, view: View, readings: Values) -> float:
+        """Add what takes longer; returns how long it took."""
+        began = time.perf_counter()
+        readings |= self.watch.survey(view)
+        seconds = time.perf_counter() - began
+        self.pace.surveyed(seconds)
+        return seconds
+
+    def _told(self) -> Iterator[Measured]:
+        began, points = time.perf_counter(), self.ledger.points
+        yield from self.ledger.flush()
+        if points:
+            self.pace.told(time.perf_counter() - began, points)
+
+
+def _pace(run: Run) -> Pace:
+    every = run.spec.log_every
+    if every != "auto":
+        return Pace(every, run.steps_per_epoch * -(-run.spec.epochs // SURVEYED_MOST))
+    return Auto(run.steps, torch.cuda.synchronize if run.device.type == "cuda" else None)
