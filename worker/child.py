@@ -1,0 +1,124 @@
+"""A worker process: warm before its first job, then one attempt at a time."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+
+import redis
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
+
+from worker.contract import wire
+from worker.contract.events import Teller
+from worker.contract.settings import Settings
+from worker.lease import Lease
+from worker.presence import Presence
+from worker.sinks import RedisStream
+from worker.warm import warm_up
+
+HAND_BACK_S = 1.0
+
+logger = logging.getLogger(__name__)
+
+
+def connect(url: str) -> redis.Redis:
+    """A client that gives up quickly: whoever uses it knows how to wait."""
+    retry = Retry(ConstantBackoff(0.05), 2)
+    return redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=1, retry=retry)
+
+
+def end_with_parent() -> None:
+    """Celery asks Linux to kill an orphan; elsewhere nobody would."""
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    threading.Thread(target=watch, name="parent", daemon=True).start()
+
+
+class Child:
+    """What a process holds between its jobs."""
+
+    def __init__(self, settings: Settings) -> None:
+        assert settings.redis_url is not None
+        end_with_parent()
+        self.settings = settings
+        self.client = connect(settings.redis_url)
+        warmth = warm_up(settings)
+        self.presence = Presence(self.client, warmth.device, warmth.flops_per_s)
+
+    def close(self) -> None:
+        self.presence.close()
+
+    def perform(self, job: str) -> None:
+        """The attempt that the job's ticket asks for, unless it is over or another has it."""
+        ticket = self._ticket(job)
+        if ticket is None:
+            return
+        name = self.presence.card.name
+        lease = Lease(self.client, job, ticket.attempt, name)
+        if not lease.take():
+            return
+        with closing(lease), self.presence.busy(job):
+            Attempt(self.client, self.settings, ticket, lease, name).run()
+
+    def _ticket(self, job: str) -> wire.Ticket | None:
+        found = self.client.get(wire.ticket_key(job))
+        return wire.Ticket.model_validate_json(found) if isinstance(found, bytes) else None
+
+
+class Attempt:
+    """One run of a job, from its first event to its last."""
+
+    def __init__(
+        self,
+        client: redis.Redis,
+        settings: Settings,
+        ticket: wire.Ticket,
+        lease: Lease,
+        worker: str,
+    ) -> None:
+        folder = wire.artifact_path(settings.data_dir, ticket.job, ticket.attempt, "waiting.jsonl")
+        self.settings, self.ticket, self.lease = settings, ticket, lease
+        self.tell = Teller(ticket.job, ticket.attempt, worker)
+        self.sink = RedisStream(client, ticket.job, folder)
+
+    def run(self) -> None:
+        """A termination hands the job back; a lost lease ends it without another word."""
+        try:
+            self._run()
+            self._close(self.lease.end)
+        except SystemExit:
+            self.lease.close()
+            self._close(self.lease.hand_back, HAND_BACK_S)
+            raise
+
+    def _close(self, last: Callable[..., None], patience_s: float | None = None) -> None:
+        if self.lease.lost:
+            self.sink.abandon()
+        else:
+            self.sink.close(last, patience_s)
+
+    def _run(self) -> None:
+        try:
+            from worker.runner import run
+
+            run(self.ticket, self.sink, self.stop, self.settings, self.tell)
+        except Exception as error:
+            logger.exception("job %s", self.ticket.job)
+            message = f"{type(error).__name__}: {error}"
+            self.sink.put(self.tell.failed("internal", message))
+
+    def stop(self) -> bool:
+        """A lost lease silences the sink first: the end that follows is not for others to hear."""
+        if self.lease.lost:
+            self.sink.abandon()
+        return self.lease.lost or self.sink.cancelled

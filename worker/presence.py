@@ -1,0 +1,72 @@
+"""A worker's card: who it is and what it does, renewed at the broker while the process lives."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+
+import redis
+
+from worker.contract import wire
+
+RENEW_S = 5.0
+
+
+class Presence:
+    """Shows the card from a thread of its own; a broker that is away is tried again."""
+
+    def __init__(self, client: redis.Redis, device: str, flops_per_s: float | None) -> None:
+        now, host = time.time(), socket.gethostname()
+        self.client = client
+        self.card = wire.WorkerCard(
+            name=f"{host}-{os.getpid()}",
+            pid=os.getpid(),
+            host=host,
+            device=device,
+            state="idle",
+            since=now,
+            seen=now,
+            flops_per_s=flops_per_s,
+        )
+        self._changed = threading.Event()
+        self._over = False
+        self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
+        self._thread.start()
+
+    @contextlib.contextmanager
+    def busy(self, job: str) -> Iterator[None]:
+        """The card says so while the block runs."""
+        self._tell("busy", job)
+        try:
+            yield
+        finally:
+            self._tell("idle", None)
+
+    def close(self) -> None:
+        """Take the card away."""
+        self._over = True
+        self._changed.set()
+        self._thread.join(1)
+
+    def _run(self) -> None:
+        while not self._over:
+            self._show()
+            self._changed.wait(RENEW_S)
+            self._changed.clear()
+        with contextlib.suppress(redis.RedisError):
+            self.client.delete(wire.worker_key(self.card.name))
+
+    def _show(self) -> None:
+        card = self.card.model_copy(update={"seen": time.time()})
+        with contextlib.suppress(redis.RedisError):
+            self.client.set(
+                wire.worker_key(card.name), card.model_dump_json(), ex=wire.WORKER_TTL_S
+            )
+
+    def _tell(self, state: str, job: str | None) -> None:
+        self.card = self.card.model_copy(update={"state": state, "job": job, "since": time.time()})
+        self._changed.set()

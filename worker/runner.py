@@ -1,0 +1,106 @@
+"""One job from its ticket to its end: whatever happens becomes an event."""
+
+from __future__ import annotations
+
+import re
+import traceback
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import torch
+
+from worker.contract.events import AnyEvent, Failed, Finished, Teller
+from worker.contract.settings import Settings
+from worker.contract.spec import AttackSpec, TrainSpec
+from worker.contract.wire import Source, Ticket, artifact_path
+from worker.lab import checkpoint, evaluate, fit
+from worker.lab.core.errors import LabError
+from worker.sinks import Sink
+
+ROOT = Path(__file__).resolve().parents[1]
+FRAMES = 12
+FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^\s/'\"]+/)+")
+
+
+def run(
+    ticket: Ticket, sink: Sink, stop: Callable[[], bool], settings: Settings, tell: Teller
+) -> Finished | Failed:
+    """Do what the ticket says; see `drive`."""
+    return drive(lambda: events(ticket, stop, settings, tell), sink, tell)
+
+
+def drive(told: Callable[[], Iterator[AnyEvent]], sink: Sink, tell: Teller) -> Finished | Failed:
+    """Put every event into the sink; returns the one that ends the job.
+
+    Raises nothing but what ends a process (SystemExit, KeyboardInterrupt).
+    """
+    ending: Finished | Failed
+    try:
+        for event in told():
+            sink.put(event)
+            if isinstance(event, Finished):
+                return event
+        ending = tell.failed("internal", "the job stopped without telling how it ended")
+    except LabError as error:
+        ending = tell.failed(error.code, _pathless(error.message), error.step)
+    except Exception as error:
+        ending = _failed(error, tell)
+    sink.put(ending)
+    return ending
+
+
+def events(
+    ticket: Ticket, stop: Callable[[], bool], settings: Settings, tell: Teller
+) -> Iterator[AnyEvent]:
+    """The events of the lab's function that the ticket asks for."""
+    folder = artifact_path(settings.data_dir, ticket.job, ticket.attempt, "any").parent
+    if ticket.kind == "train":
+        spec = TrainSpec.model_validate(ticket.spec)
+        return fit(spec, tell, folder, settings.datasets_dir, stop)
+    if ticket.source is None:
+        raise LabError("no_source", "the ticket names no trained network to attack")
+    model, task = checkpoint.load(
+        _trained(ticket.source, settings),
+        TrainSpec.model_validate(ticket.source.spec),
+        settings.datasets_dir,
+    )
+    return evaluate(AttackSpec.model_validate(ticket.spec), model, task, tell, folder, stop)
+
+
+def _trained(source: Source, settings: Settings) -> Path:
+    return artifact_path(settings.data_dir, source.job, source.attempt, source.checkpoint)
+
+
+def _failed(error: Exception, tell: Teller) -> Failed:
+    message = f"{type(error).__name__}: {_pathless(str(error))}"
+    if isinstance(error, torch.cuda.OutOfMemoryError | MemoryError) or _cpu_memory(error):
+        code = "out_of_memory"
+        message = f"memory ran out; try a smaller batch or model ({message[:200]})"
+    else:
+        code = "internal"
+    return tell.failed(code, message[:2000], details=_folded(error))
+
+
+def _cpu_memory(error: Exception) -> bool:
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+
+
+def _folded(error: Exception) -> str:
+    """The last frames, by the file's place in its package: no folder of this machine is told."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [f"{_place(frame.filename)}:{frame.lineno} in {frame.name}" for frame in frames]
+    if len(lines) > FRAMES:
+        lines = ["…", *lines[-FRAMES:]]
+    return "\n".join([*lines, f"{type(error).__name__}: {_pathless(str(error))}"[:2000]])
+
+
+def _place(filename: str) -> str:
+    path = Path(filename)
+    if "site-packages" in path.parts:
+        return "/".join(path.parts[path.parts.index("site-packages") + 1 :])
+    return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name
+
+
+def _pathless(text: str) -> str:
+    """The text with files by their names: what folders this machine has is nobody's business."""
+    return FOLDERS.sub("…/", text)
