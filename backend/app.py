@@ -1,0 +1,52 @@
+"""The application as a function of its parts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.types import ASGIApp
+
+from backend import errors
+from backend.auth import Gate, allowed_hosts
+from backend.hub import Hub
+from backend.parts import Parts
+from backend.queue import Queue
+from backend.requests import Requests
+from backend.routes import artifacts, catalog, docs, events, health, jobs, measurements
+from backend.store.engine import Store
+from worker.contract.catalog import Catalog
+from worker.contract.settings import Settings
+
+PREFIX = "/api/v1"
+
+
+def create_app(
+    settings: Settings, store: Store, queue: Queue, catalogue: Catalog, token: str
+) -> ASGIApp:
+    """REST v1 behind its gate. Whoever gave the parts closes them."""
+    app = FastAPI(
+        title="Normscope",
+        version="1",
+        description="Launch, watch and compare jobs that train and attack neural networks.",
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=_lifespan,
+        responses={"4XX": {"model": errors.ProblemDocument}},
+    )
+    app.state.parts = Parts(settings, store, queue, catalogue, Requests(catalogue))
+    app.state.hub = Hub(queue.url)
+    for room in (jobs, measurements, events, artifacts, catalog, health, docs):
+        app.include_router(room.router, prefix=PREFIX)
+    app.include_router(health.router, include_in_schema=False)
+    errors.install(app)
+    return Gate(app, token, allowed_hosts(settings))
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    async with app.state.hub:
+        yield

@@ -1,0 +1,184 @@
+"""The one ASGI layer around everything: who may come in, by which name, with what headers."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import secrets
+from collections.abc import Iterable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from backend.errors import Problem
+from worker.contract.settings import Settings
+
+COOKIE = "normscope_token"
+INTENT = "x-normscope-request"
+MOST_BYTES = 2**20
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+METHODS = SAFE | {"POST", "PUT", "PATCH", "DELETE"}
+OPEN = frozenset({"/healthz", "/api/v1/healthz"})
+LOOPBACK = ("localhost", "127.0.0.1", "::1")
+HEADERS = {
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-store",
+}
+
+
+class Gate:
+    """Wraps the application; nothing is reached but through here."""
+
+    def __init__(self, app: ASGIApp, token: str, hosts: Iterable[str]) -> None:
+        self.app, self.token, self.hosts = app, token.encode(), frozenset(hosts)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+        elif scope["type"] == "http":
+            refusal = self.refusal(scope)
+            inside = refusal.response() if refusal else self.app
+            await inside(scope, _bounded(receive), _hardened(send))
+        else:
+            await receive()
+            await send({"type": "websocket.close", "code": 4401, "reason": "none here"})
+
+    def refusal(self, scope: Scope) -> Problem | None:
+        """Why this request does not come in; None to let it."""
+        headers = Headers(scope=scope)
+        if host_name(headers.get("host", "")) not in self.hosts:
+            return Problem(421, "This server does not answer to that name.")
+        if scope["method"] not in METHODS:
+            return Problem(405, "This method is not known here.")
+        if _announced(headers) > MOST_BYTES:
+            return too_large()
+        if scope["path"] in OPEN and scope["method"] in SAFE:
+            return None
+        return self._stranger(scope, headers)
+
+    def _stranger(self, scope: Scope, headers: Headers) -> Problem | None:
+        bearer = _bearer(headers)
+        if not self._known(bearer or _cookie(headers)):
+            detail = "Send `Authorization: Bearer <token>`; the token is in the data directory."
+            return Problem(401, detail, headers={"WWW-Authenticate": "Bearer"})
+        if bearer is None and scope["method"] not in SAFE and not _intended(headers):
+            return Problem(403, f"With a cookie, a change needs the header {INTENT}: 1.")
+        return None
+
+    def _known(self, token: str | None) -> bool:
+        given = (token or "").encode("utf-8", "surrogateescape")
+        return secrets.compare_digest(given, self.token)
+
+
+def host_name(host: str) -> str:
+    """A Host header's name without its port; empty where it is none."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _bearer(headers: Headers) -> str | None:
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
+
+
+def _cookie(headers: Headers) -> str | None:
+    for part in headers.get("cookie", "").split(";"):
+        name, _, value = part.strip().partition("=")
+        if name == COOKIE:
+            return value.strip('"')
+    return None
+
+
+def _intended(headers: Headers) -> bool:
+    """Whether a request with a cookie was made by our own page, not by another site."""
+    if headers.get(INTENT) == "1":
+        return True
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is not None:
+        return site == "same-origin"
+    return origin is not None and urlsplit(origin).netloc == headers.get("host")
+
+
+def _announced(headers: Headers) -> int:
+    length = headers.get("content-length", "0")
+    return int(length) if length.isdecimal() and len(length) < 20 else MOST_BYTES + 1
+
+
+def too_large() -> Problem:
+    return Problem(413, f"The body is larger than {MOST_BYTES} bytes.")
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Count what a body without an announced length brings."""
+    total = 0
+
+    async def receiving() -> Message:
+        nonlocal total
+        message = await receive()
+        total += len(message.get("body", b""))
+        if total > MOST_BYTES:
+            raise too_large()
+        return message
+
+    return receiving
+
+
+def _hardened(send: Send) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in HEADERS.items():
+                headers.setdefault(name, value)
+        await send(message)
+
+    return sending
+
+
+def allowed_hosts(settings: Settings) -> list[str]:
+    """The names that this installation answers to."""
+    further = [name.strip().lower() for name in settings.allowed_hosts.split(",")]
+    return [*LOOPBACK, settings.host.lower(), *(name for name in further if name)]
+
+
+def token_of(settings: Settings) -> str:
+    """The installation's token, made when there is none.
+
+    Raises ValueError where the API would be open to other machines under a token that nobody set.
+    """
+    if settings.token is not None:
+        return settings.token
+    if not is_loopback(settings.host):
+        raise ValueError("NORMSCOPE_TOKEN must be set to listen on more than this machine")
+    return stored_token(settings.data_dir / "token")
+
+
+def is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def stored_token(path: Path) -> str:
+    """The token kept in a file that its owner alone can read, made at the first start."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    made = path.with_name(f".token-{os.getpid()}-{secrets.token_hex(4)}")
+    if not path.exists():
+        with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(secrets.token_urlsafe(24))
+        try:
+            os.link(made, path)  # atomic: whoever comes second reads the first one's
+        except FileExistsError:
+            pass
+        finally:
+            made.unlink()
+    return path.read_text().strip()

@@ -1,0 +1,131 @@
+"""The JSON documents of REST v1: their models, which OpenAPI shows, and how rows become them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, Field
+
+from worker.contract.measurement import Number, Shaped
+
+State = Literal["queued", "running", "succeeded", "failed", "cancelled", "interrupted"]
+
+
+class Progress(BaseModel):
+    step: int
+    steps: int | None
+    epoch: float
+    epochs: float | None
+    eta_s: float | None = Field(description="seconds that are left, once they can be told")
+
+
+class JobError(BaseModel):
+    code: str
+    message: str
+    step: int | None = None
+    details: str = ""
+
+
+class Job(BaseModel):
+    id: str
+    kind: Literal["train", "attack"]
+    state: State
+    attempt: int
+    name: str
+    tags: list[str]
+    sweep: str | None
+    spec: dict[str, Any]
+    progress: Progress
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    worker: str | None
+    device: str | None
+    summary: dict[str, Number] = Field(description="each scalar's last value by its name")
+    error: JobError | None
+    message: str = Field(description="how it ended, where there is something to say")
+    catalogue: str | None
+    info: dict[str, Any] | None = Field(description="what the worker told when it started")
+    estimate: dict[str, Any] | None
+    cancelling: bool
+    cursor: str = Field(description="of its newest recorded measurement: attempt.seq, or 0")
+
+
+class Jobs(BaseModel):
+    items: list[Job]
+    next: str | None
+
+
+class Measurement(BaseModel):
+    name: str
+    seq: int
+    attempt: int
+    step: int
+    epoch: float
+    time: float
+    shape: str
+    value: Number | Shaped
+
+
+class Measurements(BaseModel):
+    items: list[Measurement]
+    next: str = Field(description="hand it to /events?after=<job>:<next>")
+    downsampled: bool
+
+
+class Artifact(BaseModel):
+    id: str
+    kind: Literal["checkpoint", "images", "table"]
+    name: str
+    bytes: int
+    sha256: str
+    step: int
+    attempt: int
+    created_at: datetime
+
+
+class Artifacts(BaseModel):
+    items: list[Artifact]
+
+
+def moment(seconds: float | None) -> str | None:
+    """RFC 3339 in UTC."""
+    if seconds is None:
+        return None
+    text = datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+def cursor(attempt: int, seq: int) -> str:
+    return f"{attempt}.{seq}" if attempt else "0"
+
+
+_PLAIN = (
+    *("id", "kind", "state", "attempt", "name", "tags", "sweep", "spec", "worker", "device"),
+    *("summary", "error", "message", "catalogue", "info", "estimate"),
+)
+
+
+def job_document(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A job as REST shows it, from its row."""
+    progress = {
+        "step": row["step"] or 0,
+        "steps": row["steps"],
+        "epoch": row["epoch"] or 0.0,
+        "epochs": row["epochs"],
+        "eta_s": row["eta_s"],
+    }
+    return {
+        **{name: row[name] for name in _PLAIN},
+        "progress": progress,
+        **{name: moment(row[name]) for name in ("created_at", "started_at", "ended_at")},
+        "cancelling": row["cancel_at"] is not None and row["ended_at"] is None,
+        "cursor": cursor(row["told_attempt"], row["told_seq"]),
+    }
+
+
+def artifact_document(row: Mapping[str, Any]) -> dict[str, Any]:
+    plain = ("id", "kind", "name", "bytes", "sha256", "step", "attempt")
+    return {**{name: row[name] for name in plain}, "created_at": moment(row["created_at"])}

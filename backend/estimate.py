@@ -1,0 +1,163 @@
+"""What a job will cost, from the catalogue's facts alone: parameters, FLOPs, memory, seconds.
+
+One multiply-add is two FLOPs. A training step goes forward once and backward at twice the price;
+a step of an attack needs only the inputs' gradient and costs two forward passes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from backend.errors import Problem, bad_field
+from worker.contract import plan as plans
+from worker.contract.catalog import Catalog
+from worker.contract.spec import AttackSpec, Choice, TrainSpec
+from worker.contract.wire import WorkerCard
+
+STEP_S = 0.0005
+"""What a step costs beside its arithmetic."""
+DEFAULT_FLOPS_PER_S = 2e10
+"""Of one modest CPU core, where no worker has measured its own."""
+FLOAT_BYTES = 4
+COPIES = 4
+"""Of each parameter: itself, its gradient, two moments of an optimizer."""
+AUTO_POINTS = 2_000
+SERIES_EACH = 3
+"""Series that a method or diagnostic stores, about, beside one for each layer."""
+MOST_POINTS = 50_000_000
+MOST_BYTES = 256 * 2**30
+MOST_COUNT = 2**53
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A job's cost. `points` is about how many numbers it will store."""
+
+    parameters: int
+    steps: int
+    flops: float
+    memory_bytes: int
+    seconds: float
+    points: int
+    flops_per_s: float
+    measured: bool
+
+    def document(self) -> dict[str, Any]:
+        """As JSON, whose counts stay within what every reader of JSON can hold."""
+        return {
+            name: min(value, MOST_COUNT) if type(value) is int else value
+            for name, value in asdict(self).items()
+        }
+
+
+@dataclass(frozen=True)
+class Speed:
+    """Of the fastest worker alive, or the stated default."""
+
+    flops_per_s: float = DEFAULT_FLOPS_PER_S
+    measured: bool = False
+
+    @classmethod
+    def of(cls, cards: Iterable[WorkerCard]) -> Speed:
+        told = [card.flops_per_s for card in cards if card.flops_per_s]
+        return cls(max(told), True) if told else cls()
+
+
+def of_train(catalog: Catalog, spec: TrainSpec, speed: Speed) -> Estimate:
+    """Of a training run; 422 where the model does not fit the data."""
+    shape, examples = example_shape(catalog, spec.dataset), split_size(catalog, spec, "train")
+    layers, cost = network(catalog, spec)
+    steps = math.ceil(examples / spec.batch_size) * spec.epochs
+    flops = 3.0 * 2 * cost.macs * examples * spec.epochs
+    batch = min(spec.batch_size, examples)
+    numbers = COPIES * cost.parameters + 2 * batch * cost.activations
+    numbers += (examples + split_size(catalog, spec, "test")) * math.prod(shape)
+    return Estimate(
+        parameters=cost.parameters,
+        steps=steps,
+        flops=flops,
+        memory_bytes=FLOAT_BYTES * numbers,
+        seconds=steps * STEP_S + flops / speed.flops_per_s,
+        points=_measured_steps(spec, steps) * _series(spec, layers),
+        flops_per_s=speed.flops_per_s,
+        measured=speed.measured,
+    )
+
+
+def of_attack(catalog: Catalog, spec: AttackSpec, source: TrainSpec, speed: Speed) -> Estimate:
+    """Of attacks on what `source` trained."""
+    _, cost = network(catalog, source)
+    examples = min(spec.limit, split_size(catalog, source, spec.split))
+    passes = [_passes(choice) * len(spec.eps_grid) for choice in spec.attacks]
+    steps, flops = sum(passes), 2.0 * 2 * cost.macs * examples * sum(passes)
+    shape = example_shape(catalog, source.dataset)
+    numbers = cost.parameters + 2 * examples * (cost.activations + math.prod(shape))
+    return Estimate(
+        parameters=cost.parameters,
+        steps=steps,
+        flops=flops,
+        memory_bytes=FLOAT_BYTES * numbers,
+        seconds=steps * STEP_S + flops / speed.flops_per_s,
+        points=2 * steps,
+        flops_per_s=speed.flops_per_s,
+        measured=speed.measured,
+    )
+
+
+def require_affordable(estimate: Estimate, limit_s: float) -> None:
+    """422 with the estimate where the job would cost too much."""
+    excess = {
+        f"about {estimate.seconds:.3g} s expected, {limit_s:.3g} s allowed": estimate.seconds
+        > limit_s,
+        f"about {estimate.memory_bytes:.3g} bytes of memory": estimate.memory_bytes > MOST_BYTES,
+        f"about {estimate.points:.3g} points to store": estimate.points > MOST_POINTS,
+    }
+    reasons = [reason for reason, over in excess.items() if over]
+    if reasons:
+        message = f"too costly: {'; '.join(reasons)}"
+        raise Problem(422, message, [("spec", message)], estimate=estimate.document())
+
+
+def network(catalog: Catalog, spec: TrainSpec) -> tuple[list[plans.Resolved], plans.Cost]:
+    """The layers and the cost of one forward pass; 422 naming `spec.model`."""
+    facts = catalog.find("dataset", spec.dataset.name).facts
+    plan = plans.parse(catalog.find("model", spec.model.name).facts["plan"])
+    values = {**_params(spec.model), "classes": len(facts["classes"])}
+    layers = plans.resolve(plan, values)
+    try:
+        return layers, plans.cost(layers, example_shape(catalog, spec.dataset))
+    except plans.PlanError as error:
+        raise bad_field("spec.model", str(error)) from error
+
+
+def example_shape(catalog: Catalog, dataset: Choice) -> tuple[int, ...]:
+    return tuple(catalog.find("dataset", dataset.name).facts["shape"])
+
+
+def split_size(catalog: Catalog, spec: TrainSpec, split: str) -> int:
+    """How many examples; a fact may name the parameter that says it."""
+    size = catalog.find("dataset", spec.dataset.name).facts[split]
+    return int(_params(spec.dataset)[size] if isinstance(size, str) else size)
+
+
+def _params(choice: Any) -> Mapping[str, Any]:
+    return {name: value for name, value in choice.model_dump().items() if name != "name"}
+
+
+def _passes(attack: Any) -> int:
+    params = _params(attack)
+    return int(params.get("steps", 1)) * int(params.get("restarts", 1))
+
+
+def _measured_steps(spec: TrainSpec, steps: int) -> int:
+    if spec.log_every == "auto":
+        return min(steps, AUTO_POINTS)
+    return math.ceil(steps / spec.log_every)
+
+
+def _series(spec: TrainSpec, layers: Iterable[plans.Resolved]) -> int:
+    weights = sum(isinstance(layer, plans.Linear | plans.Conv) for layer in layers)
+    return SERIES_EACH * (len(spec.methods) + len(spec.diagnostics)) + weights

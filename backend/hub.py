@@ -1,0 +1,281 @@
+"""One reader of the broker's streams for all who watch, each behind a bounded queue.
+
+What is live comes from the streams, so curves go on while the recorder is down.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter, deque
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self
+from uuid import uuid4
+
+import orjson
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+
+from backend.cursor import Cursor
+from worker.contract.events import measurements
+from worker.contract.wire import STATES, stream_key
+
+log = logging.getLogger(__name__)
+
+BLOCK_MS = 5_000
+AGAIN_S = 0.25
+MOST_ENTRIES = 500
+MOST_WAITING = 20_000
+"""Points that may wait for a slow viewer; beyond, it catches up from the store."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Measurements that one attempt of a job told together, in order."""
+
+    job: str
+    attempt: int
+    items: Sequence[Mapping[str, Any]]
+
+    @property
+    def last(self) -> Cursor:
+        return Cursor(self.attempt, int(self.items[-1]["seq"]))
+
+    @cached_property
+    def data(self) -> bytes:
+        """As JSON, made once for all viewers."""
+        return orjson.dumps({"job": self.job, "attempt": self.attempt, "items": self.items})
+
+    def beyond(self, cursor: Cursor) -> Batch | None:
+        """What of it comes after the cursor; nothing of an older attempt."""
+        if self.attempt < cursor.attempt or self.last <= cursor:
+            return None
+        if Cursor(self.attempt, int(self.items[0]["seq"])) > cursor:
+            return self
+        return Batch(self.job, self.attempt, [i for i in self.items if i["seq"] > cursor.seq])
+
+
+@dataclass(frozen=True)
+class State:
+    """A job's document as JSON, and its place in the stream of states."""
+
+    id: str
+    job: str
+    data: bytes
+
+
+News = Batch | State
+
+
+class Viewer:
+    """One who watches some jobs, or the states of all. `missed` tells that the queue ran over."""
+
+    def __init__(self, jobs: frozenset[str] | None, most: int) -> None:
+        self.jobs, self.most = jobs, most
+        self.missed = self.ended = False
+        self._waiting: deque[News] = deque()
+        self._size = 0
+        self._woken = asyncio.Event()
+
+    def offer(self, news: News) -> None:
+        if self.missed:
+            return
+        self._size += len(news.items) if isinstance(news, Batch) else 1
+        if self._size > self.most:
+            self.miss()
+        else:
+            self._waiting.append(news)
+            self._woken.set()
+
+    def miss(self) -> None:
+        """Drop what waits: the viewer has to catch up from the store."""
+        self.missed = True
+        self._clear()
+        self._woken.set()
+
+    def begin(self) -> None:
+        """From here on nothing is missed."""
+        self.missed = False
+        self._clear()
+
+    def _clear(self) -> None:
+        self._waiting.clear()
+        self._size = 0
+
+    def end(self) -> None:
+        self.ended = True
+        self._woken.set()
+
+    async def news(self, timeout: float) -> list[News]:
+        """What came, at once if there is something; empty after the timeout."""
+        if not self._waiting and not self.missed and not self.ended:
+            self._woken.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._woken.wait(), timeout)
+        found = list(self._waiting)
+        self._clear()
+        return found
+
+
+class Hub:
+    """`async with hub` reads; `hub.watch` and `hub.leave` say for whom."""
+
+    def __init__(self, url: str, most_waiting: int = MOST_WAITING) -> None:
+        self.most_waiting = most_waiting
+        self._url = url
+        self._viewers: set[Viewer] = set()
+        self._watched: Counter[str] = Counter()
+        self._wake = f"normscope:wake:{uuid4().hex}"
+        self._places: dict[str, str] = {}
+        self._ended = False
+
+    @property
+    def clients(self) -> int:
+        return len(self._viewers)
+
+    async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
+        self.redis, self._reading = _client(self._url, 3), _client(self._url, 10)
+        self._task = asyncio.create_task(self._read())
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._finish()
+        while not self._task.done():  # a cancel that meets a connecting client can be swallowed
+            self._task.cancel()
+            await asyncio.wait([self._task], timeout=0.2)
+        with suppress(RedisError):
+            await self.redis.delete(self._wake)
+        await self.redis.aclose()
+        await self._reading.aclose()
+
+    def end(self) -> None:
+        """Let every stream end; may be called from a signal handler."""
+        if hasattr(self, "_loop"):
+            self._loop.call_soon_threadsafe(self._finish)
+
+    def _finish(self) -> None:
+        self._ended = True
+        for viewer in self._viewers:
+            viewer.end()
+
+    def join(self, jobs: Iterable[str] | None) -> Viewer:
+        """A new viewer. It receives nothing of a job before `follow`, and leaves by `leave`."""
+        viewer = Viewer(None if jobs is None else frozenset(jobs), self.most_waiting)
+        viewer.ended = self._ended
+        self._viewers.add(viewer)
+        self._watched.update(viewer.jobs or ())
+        return viewer
+
+    def leave(self, viewer: Viewer) -> None:
+        self._viewers.discard(viewer)
+        self._watched.subtract(viewer.jobs or ())
+        for job in viewer.jobs or ():
+            if self._watched[job] <= 0:
+                del self._watched[job]
+                self._places.pop(stream_key(job), None)
+
+    async def follow(self, jobs: Iterable[str]) -> None:
+        """From now on everything new of the jobs is read. Raises RedisError."""
+        missing = [key for job in jobs if (key := stream_key(job)) not in self._places]
+        for key in missing:
+            self._places.setdefault(key, await self._newest(key))
+        if missing:
+            await self.redis.xadd(self._wake, {"": ""}, maxlen=1)
+            await self.redis.expire(self._wake, 3600)
+
+    async def _read(self) -> None:
+        """Read to the end; while the broker is away, everybody has to catch up afterwards."""
+        while not self._ended:
+            try:
+                await self._turn()
+            except RedisError as error:
+                log.warning("the broker is away: %s", type(error).__name__)
+                for viewer in self._viewers:
+                    viewer.miss()
+                await asyncio.sleep(AGAIN_S)
+
+    async def _turn(self) -> None:
+        if STATES not in self._places:
+            self._places[STATES] = await self.newest_state()
+        asked: Any = {self._wake: "0-0", **self._places}
+        found: Any = await self._reading.xread(asked, count=MOST_ENTRIES, block=BLOCK_MS)
+        reply = dict(found)
+        states = reply.pop(STATES, [])
+        for key, entries in reply.items():
+            self._move(key, entries)
+            self._share(batches(entries))
+        self._move(STATES, states)  # last: a state speaks of what was told before
+        for state in (_state(entry) for entry in states):
+            self._announce(state)
+
+    def _move(self, key: str, entries: Sequence[tuple[str, Any]]) -> None:
+        if entries and (key in self._places or key == self._wake):
+            self._places[key] = entries[-1][0]
+
+    def _share(self, found: Iterable[Batch]) -> None:
+        for batch in found:
+            for viewer in self._viewers:
+                if viewer.jobs is not None and batch.job in viewer.jobs:
+                    viewer.offer(batch)
+
+    def _announce(self, state: State | None) -> None:
+        for viewer in self._viewers:
+            if state is not None and (viewer.jobs is None or state.job in viewer.jobs):
+                viewer.offer(state)
+
+    async def told_after(self, job: str, place: str) -> list[tuple[str, list[Batch]]]:
+        """A page of what the job's stream has after a place, with the place to go on from."""
+        entries: Any = await self.redis.xrange(stream_key(job), f"({place}", count=MOST_ENTRIES)
+        return [(entries[-1][0], batches(entries))] if entries else []
+
+    async def newest_state(self) -> str:
+        return await self._newest(STATES)
+
+    async def _newest(self, key: str) -> str:
+        entries: Any = await self.redis.xrevrange(key, count=1)
+        return str(entries[0][0]) if entries else "0-0"
+
+    async def states_after(self, place: str) -> list[State]:
+        """The states that were told after a place."""
+        entries: Any = await self.redis.xrange(STATES, f"({place}")
+        return [state for entry in entries if (state := _state(entry)) is not None]
+
+
+def batches(entries: Sequence[tuple[str, Mapping[str, str]]]) -> list[Batch]:
+    """The measurements of stream entries, those of one attempt together."""
+    found: list[tuple[str, int, list[Mapping[str, Any]]]] = []
+    for id, fields in entries:
+        try:
+            for event in orjson.loads(fields.get("events", "[]")):
+                if event["type"] == "measured" and event["values"]:
+                    job, attempt = event["job"], event["attempt"]
+                    if not found or found[-1][:2] != (job, attempt):
+                        found.append((job, attempt, []))
+                    found[-1][2].extend(measurements(event))
+        except (ValueError, KeyError, TypeError, AttributeError):
+            log.error("entry %s cannot be read", id)
+    return [Batch(job, attempt, items) for job, attempt, items in found]
+
+
+def _state(entry: tuple[str, Mapping[str, str]]) -> State | None:
+    data = entry[1].get("job", "").encode()
+    try:
+        return State(entry[0], str(orjson.loads(data)["id"]), data)
+    except (ValueError, KeyError, TypeError):
+        return None
+
+
+def _client(url: str, timeout: float) -> Redis:
+    return Redis.from_url(
+        url,
+        decode_responses=True,
+        socket_timeout=timeout,
+        socket_connect_timeout=1,
+        retry=Retry(NoBackoff(), 1),
+    )

@@ -1,0 +1,152 @@
+"""From a request to a queued job: what it costs, what it starts from, and its way to a worker."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from typing import Any
+
+from kombu.exceptions import OperationalError as QueueError
+from redis.exceptions import RedisError
+
+from backend.errors import Problem, bad_field
+from backend.estimate import Estimate, Speed, of_attack, of_train, require_affordable
+from backend.parts import Parts, is_id
+from backend.requests import NewJob, validated
+from backend.store import artifacts, jobs
+from worker.contract import wire
+from worker.contract.spec import AttackSpec, TrainSpec
+
+CHECKPOINT = "final.safetensors"
+ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+
+
+def new_id() -> str:
+    """Opaque, safe in addresses, not to be guessed: 60 bits."""
+    return "".join(secrets.choice(ALPHABET) for _ in range(12))
+
+
+def read(given: Parts, body: Any) -> tuple[NewJob, wire.Source | None]:
+    """The job asked for, and what an attack starts from."""
+    asked = validated(given.requests.job, body)
+    return asked, source_of(given, asked)
+
+
+def source_of(given: Parts, asked: NewJob) -> wire.Source | None:
+    """What an attack starts from; None for a training."""
+    return find_source(given, asked.spec.source) if isinstance(asked.spec, AttackSpec) else None
+
+
+def find_source(given: Parts, id: str) -> wire.Source:
+    """The checkpoint that a train job left; 422 for a wrong id, 409 where it is not there yet."""
+    with given.store.read() as connection:
+        row = jobs.get(connection, id) if is_id(id) else None
+        if row is None or row["kind"] != "train":
+            raise bad_field("spec.source", "no train job has this id")
+        found = artifacts.newest(connection, id, CHECKPOINT)
+    if row["state"] in jobs.UNFINISHED:
+        raise _not_ready("the train job has not finished")
+    if found is None:
+        raise _not_ready("the train job left no checkpoint")
+    return wire.Source(job=id, attempt=found["attempt"], spec=row["spec"], checkpoint=CHECKPOINT)
+
+
+def _not_ready(reason: str) -> Problem:
+    return Problem(409, f"spec.source: {reason}", [("spec.source", reason)])
+
+
+def estimated(given: Parts, asked: NewJob, source: wire.Source | None) -> Estimate:
+    """What it will cost; 422 with the estimate where that is too much."""
+    speed = _speed(given)
+    if isinstance(asked.spec, TrainSpec):
+        estimate = of_train(given.catalog, asked.spec, speed)
+    else:
+        assert source is not None
+        spec = TrainSpec.model_validate(source.spec)
+        estimate = of_attack(given.catalog, asked.spec, spec, speed)
+    require_affordable(estimate, given.settings.cost_limit_s)
+    return estimate
+
+
+def _speed(given: Parts) -> Speed:
+    try:
+        return Speed.of(given.queue.workers())
+    except RedisError:
+        return Speed()  # an estimate needs no broker; the default says that nobody measured
+
+
+def launch(given: Parts, body: Any, key: str | None = None) -> tuple[jobs.Row, bool]:
+    """The job's row, and whether it is new: a repeated key finds the first."""
+    asked = validated(given.requests.job, body)
+    digest = hashlib.sha256(asked.model_dump_json().encode()).hexdigest()
+    if key is not None and (first := _first(given, key, digest)):
+        return first, False
+    source = source_of(given, asked)
+    estimate = estimated(given, asked, source)
+    _require_room(given)
+    new = {
+        "id": new_id(),
+        "kind": asked.kind,
+        "name": asked.name or default_name(asked),
+        "tags": asked.tags,
+        "spec": asked.spec.model_dump(mode="json"),
+        "source": source.model_dump() if source else None,
+        "estimate": estimate.document(),
+        "catalogue": given.catalog.hash,
+        "idempotency_key": key,
+        "request_hash": digest,
+    }
+    return _queued(given, new), True
+
+
+def _first(given: Parts, key: str, digest: str) -> jobs.Row | None:
+    with given.store.read() as connection:
+        row = jobs.by_idempotency_key(connection, key)
+    if row is not None and row["request_hash"] != digest:
+        message = "was used for another request"
+        raise Problem(409, f"Idempotency-Key {message}.", [("Idempotency-Key", message)])
+    return row
+
+
+def _require_room(given: Parts) -> None:
+    with given.store.read() as connection:
+        waiting = jobs.counts(connection).get("queued", 0)
+    if waiting >= given.settings.queue_limit:
+        detail = f"{waiting} jobs wait already, as many as may."
+        raise Problem(429, detail, headers={"Retry-After": "30"})
+
+
+def _queued(given: Parts, new: dict[str, Any]) -> jobs.Row:
+    """Insert and send; where the broker is away, nothing is left behind."""
+    given.queue.ping()
+    with given.store.write() as connection:
+        jobs.add(connection, new)
+        row = jobs.get(connection, new["id"])
+    assert row is not None
+    try:
+        given.queue.send(ticket(row))
+    except (RedisError, QueueError):
+        with given.store.write() as connection:
+            jobs.remove(connection, new["id"], ("queued",))
+        raise
+    return row
+
+
+def ticket(row: jobs.Row) -> wire.Ticket:
+    """What the job's present attempt needs to know."""
+    return wire.Ticket(
+        job=row["id"],
+        kind=row["kind"],
+        attempt=row["attempt"],
+        spec=row["spec"],
+        source=wire.Source.model_validate(row["source"]) if row["source"] else None,
+    )
+
+
+def default_name(asked: NewJob) -> str:
+    """Such as "cross_entropy + weissi on digits"."""
+    if isinstance(asked.spec, TrainSpec):
+        methods = " + ".join(choice.name for choice in asked.spec.methods)
+        return f"{methods} on {asked.spec.dataset.name}"[:200]
+    attacks = " + ".join(choice.name for choice in asked.spec.attacks)
+    return f"{attacks} on {asked.spec.source}"[:200]

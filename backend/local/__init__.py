@@ -1,0 +1,1 @@
+"""The laptop installation: set-up, embedded broker, one supervisor."""

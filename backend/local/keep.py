@@ -1,0 +1,107 @@
+"""Keep one process of the Procfile running, and never longer than the supervisor.
+
+    python -m backend.local.keep NAME -- COMMAND...
+
+Its output goes to the log file of its name. A process that dies is started again; one that dies
+five times within a minute is given up, and its last lines are told.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+
+import psutil
+
+TOO_MANY, WITHIN_S = 5, 60.0
+GRACE_S = 4.0
+PR_SET_PDEATHSIG = 1
+
+
+def main(name: str, command: list[str]) -> int:
+    """Run the command until asked to stop (0) or until it is hopeless (1)."""
+    supervisor = int(os.environ["NORMSCOPE_SUPERVISOR"])
+    log = Path(os.environ["NORMSCOPE_LOGS"]) / f"{name}.log"
+    stop = asked_to_stop()
+    deaths: list[float] = []
+    while not stop() and alive(supervisor):
+        with log.open("ab") as out:
+            code = run_once(command, out.fileno(), lambda: stop() or not alive(supervisor))
+        if stop() or not alive(supervisor):
+            break
+        now = time.monotonic()
+        deaths = [at for at in deaths if now - at < WITHIN_S] + [now]
+        print(f"{name} ended with {code}; starting it again", flush=True)
+        if len(deaths) >= TOO_MANY:
+            print(f"{name} keeps ending; its log is {log}", flush=True)
+            return 1
+        time.sleep(0.2 * len(deaths))
+    return 0
+
+
+def asked_to_stop() -> Callable[[], bool]:
+    """Whether SIGTERM or SIGINT came."""
+    came: list[int] = []
+
+    def note(signum: int, frame: FrameType | None) -> None:
+        came.append(signum)
+
+    signal.signal(signal.SIGTERM, note)
+    signal.signal(signal.SIGINT, note)
+    return lambda: bool(came)
+
+
+def run_once(command: list[str], out: int, stop: Callable[[], bool]) -> int:
+    """The command's exit code; ends it, politely first, when `stop()` says so."""
+    child = subprocess.Popen(
+        command,
+        stdout=out,
+        stderr=out,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+        preexec_fn=die_with_parent,
+    )
+    while child.poll() is None and not stop():
+        wait(child, 0.2)
+    if child.poll() is None:
+        child.terminate()
+        wait(child, GRACE_S)
+    end_group(child.pid)
+    return child.wait()
+
+
+def wait(child: subprocess.Popen[bytes], seconds: float) -> None:
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(seconds)
+
+
+def end_group(pid: int) -> None:
+    """End what the process left of its own session, itself included."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def die_with_parent() -> None:
+    """On Linux the kernel ends the process when its keeper is killed; elsewhere there is none."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def alive(pid: int) -> bool:
+    """Whether the process runs; one that ended and was not waited for does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], sys.argv[3:]))

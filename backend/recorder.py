@@ -1,0 +1,240 @@
+"""Streams into SQL: the only writer of measurements and of what workers tell of jobs.
+
+python -m backend.recorder
+
+It may be killed at any moment and be started twice: a job's rows, its state and its place in its
+stream are one transaction, which begins by checking that the place is still the one it knows.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+from kombu.exceptions import OperationalError as QueueError
+from pydantic import ValidationError
+from redis.exceptions import RedisError
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from backend.documents import job_document
+from backend.queue import Entries, Queue
+from backend.reaper import Reaper
+from backend.store import jobs, record
+from backend.store.engine import Store, open_store
+from backend.store.jobs import Row
+from worker.contract.settings import Settings
+from worker.contract.wire import BELL, LEASE_MS, stream_key
+
+log = logging.getLogger(__name__)
+
+BLOCK_MS = 200
+LOOK_S = 1.0
+TRIM_S = 10.0
+PROGRESS_S = 1.0
+AWAY_S = 0.5
+MOST_SERIES = 100_000
+AWAY = (RedisError, QueueError, OperationalError, InterfaceError, PoolTimeout)
+
+
+class Recorder:
+    """Follows the streams of all jobs that run, and looks after the rest once a second."""
+
+    def __init__(
+        self, store: Store, queue: Queue, grace_s: float = LEASE_MS / 1000, resend_s: float = 15.0
+    ) -> None:
+        self.store, self.queue = store, queue
+        self.reaper = Reaper(store, queue, self._tell, grace_s, resend_s)
+        self._bell = "0-0"
+        self._places: dict[str, str] = {}
+        self._series: record.SeriesIds = {}
+        self._pending: dict[str, Row] = {}
+        self._told_at: dict[str, float] = {}
+        self._returned: set[tuple[str, int]] = set()
+        self._looked = self._trimmed = 0.0
+
+    def run(self, stop: threading.Event) -> None:
+        """Until told to stop; whatever is away is waited for."""
+        while not stop.is_set():
+            try:
+                self.turn()
+            except AWAY as error:
+                log.warning("waiting: %s", type(error).__name__)
+                stop.wait(AWAY_S)
+            except SQLAlchemyError:
+                log.exception("the database refused")
+                stop.wait(AWAY_S)
+
+    def turn(self, block_ms: int = BLOCK_MS) -> None:
+        """Record what there is, waiting for it a moment; once a second look after all jobs."""
+        if time.monotonic() - self._looked >= LOOK_S:
+            self._look()
+        keys = {stream_key(job): job for job in self._places}
+        places = {key: self._places[job] for key, job in keys.items()}
+        found = self.queue.tail({BELL: self._bell, **places}, block_ms)
+        bells = found.pop(BELL, [])
+        for key, entries in found.items():
+            self._record(keys[key], entries)
+        self._start_again({keys[key] for key in found})
+        if bells:
+            self._answer(bells)
+        self._tell_progress()
+
+    def _look(self) -> None:
+        with self.store.read() as connection:
+            running = jobs.of_states(connection, ("running",))
+            untold = jobs.unpublished(connection)
+        for row in running:
+            self._places.setdefault(row["id"], row["stream_id"])
+        for row in untold:
+            self._tell(row)
+        self.reaper.look(running)
+        self._looked = time.monotonic()
+        if self._looked - self._trimmed >= TRIM_S:
+            self.queue.trim(self._places)
+            self._trimmed = self._looked
+
+    def _answer(self, bells: Entries) -> None:
+        """Follow the jobs that workers rang for."""
+        new = {fields.get("job", "") for _, fields in bells} - set(self._places)
+        with self.store.read() as connection:
+            rows = jobs.unfinished(connection, new)
+        self._places.update({row["id"]: row["stream_id"] for row in rows})
+        self._returned.update(
+            (fields.get("job", ""), int(fields["handed_back"]))
+            for _, fields in bells
+            if fields.get("handed_back", "").isdecimal()
+        )
+        self._bell = bells[-1][0]
+
+    def _start_again(self, busy: set[str]) -> None:
+        """Jobs that were handed back, once all that their last attempt told is recorded."""
+        for job, attempt in {key for key in self._returned if key[0] not in busy}:
+            self.reaper.handed_back(job, attempt)
+            self._returned.discard((job, attempt))
+
+    def _record(self, job: str, entries: Entries) -> None:
+        """All entries at once; if the database refuses them, one by one without the bad ones."""
+        try:
+            self._write(job, entries)
+        except AWAY:
+            raise
+        except (DBAPIError, OverflowError):
+            log.exception("job %s: entries that cannot be written", job)
+            for entry in entries:
+                self._write_or_skip(job, entry)
+
+    def _write_or_skip(self, job: str, entry: tuple[str, Mapping[str, str]]) -> None:
+        try:
+            self._write(job, [entry])
+        except AWAY:
+            raise
+        except (DBAPIError, OverflowError):
+            self._write(job, [(entry[0], {})])
+
+    def _write(self, job: str, entries: Entries) -> None:
+        place = self._places[job]
+        with self.store.write() as connection:
+            row = record.locked(connection, job)
+            if row is not None and row["stream_id"] == place:
+                told = record.gather(row, [event for entry in entries for event in _events(entry)])
+                row, fresh = record.write(connection, told, entries[-1][0], self._series)
+            else:
+                told, fresh = None, {}
+        self._remember(fresh)
+        if row is None:
+            self._leave(job)
+            return
+        self._places[job] = row["stream_id"]  # perhaps another recorder's, who was faster
+        if told is not None:
+            self._changed(row, told.notable)
+
+    def _remember(self, fresh: record.SeriesIds) -> None:
+        if len(self._series) > MOST_SERIES:
+            self._series.clear()
+        self._series.update(fresh)
+
+    def _changed(self, row: Row, notable: bool) -> None:
+        if notable:
+            self._tell(row)
+        else:
+            self._pending[row["id"]] = row
+
+    def _leave(self, job: str) -> None:
+        for known in (self._places, self._pending, self._told_at):
+            known.pop(job, None)
+        self._series = {key: id for key, id in self._series.items() if key[0] != job}
+
+    def _tell(self, row: Row) -> None:
+        """Everybody who watches gets the job's document."""
+        self.queue.publish([job_document(row)])
+        self._pending.pop(row["id"], None)
+        self._told_at[row["id"]] = time.monotonic()
+        with self.store.write() as connection:
+            jobs.published(connection, row)
+        if row["state"] in jobs.ENDED:
+            self._leave(row["id"])
+            self.queue.expire(row["id"])
+
+    def _tell_progress(self) -> None:
+        """Progress alone is told once a second."""
+        now = time.monotonic()
+        due = [row for id, row in self._pending.items() if self._due(id, now)]
+        if due:
+            self.queue.publish(job_document(row) for row in due)
+        for row in due:
+            self._told_at[row["id"]] = now
+            del self._pending[row["id"]]
+
+    def _due(self, job: str, now: float) -> bool:
+        return now - self._told_at.get(job, -PROGRESS_S) >= PROGRESS_S
+
+
+def _events(entry: tuple[str, Mapping[str, str]]) -> list[Any]:
+    try:
+        found = orjson.loads(entry[1].get("events", "[]"))
+    except ValueError:
+        log.error("entry %s is not JSON", entry[0])
+        return []
+    return found if isinstance(found, list) else []
+
+
+def main() -> int:
+    try:
+        settings = Settings.from_env()
+    except ValidationError as error:
+        first = error.errors()[0]
+        return _refuse(f"NORMSCOPE_{str(first['loc'][0]).upper()}: {first['msg']}")
+    if settings.redis_url is None:
+        return _refuse("NORMSCOPE_REDIS_URL is not set; `make run` sets it")
+    stop = threading.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(name, lambda *_: stop.set())
+    return record_all(settings, settings.redis_url, stop)
+
+
+def record_all(settings: Settings, url: str, stop: threading.Event) -> int:
+    try:
+        store = open_store(settings)
+    except (SQLAlchemyError, OSError) as error:
+        return _refuse(f"the database cannot be opened ({type(error).__name__})")
+    queue = Queue(url)
+    Recorder(store, queue).run(stop)
+    queue.close()
+    store.close()
+    return 0
+
+
+def _refuse(reason: str) -> int:
+    print(f"recorder: {reason}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Everything that is remembered: jobs, measurements, artifacts, in SQLite or PostgreSQL."""
