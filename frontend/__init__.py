@@ -1,0 +1,1 @@
+"""Everything that shows; it imports nothing of ours and speaks only REST."""

@@ -1,0 +1,136 @@
+// What the cells of the table of jobs show, and how it is read from a job's document.
+(function () {
+  "use strict";
+
+  const text = (tag, props, ...children) => window.React.createElement(tag, props, ...children);
+  const COLORS = {
+    queued: "gray", running: "indigo", succeeded: "teal",
+    failed: "red", cancelled: "gray", interrupted: "orange",
+  };
+  const ended = (job) => ["succeeded", "failed", "cancelled"].includes(job.state);
+
+  function seconds(moment) {
+    if (moment === null || moment === undefined) return null;
+    return typeof moment === "number" ? moment : Date.parse(moment) / 1000;
+  }
+
+  // --- words ------------------------------------------------------------------------------
+  function duration(value) {
+    if (value === null || !Number.isFinite(value)) return "";
+    if (value < 10) return Math.max(value, 0).toFixed(1) + " s";
+    const whole = Math.round(value);
+    if (whole < 60) return whole + " s";
+    if (whole < 3600) return Math.floor(whole / 60) + " min " + (whole % 60) + " s";
+    if (whole < 86400) return Math.floor(whole / 3600) + " h " + Math.floor((whole % 3600) / 60) + " min";
+    return Math.floor(whole / 86400) + " d " + Math.floor((whole % 86400) / 3600) + " h";
+  }
+
+  function created(job) {
+    const at = seconds(job.created_at);
+    if (at === null) return "";
+    const passed = Date.now() / 1000 - at;
+    if (passed < 60) return "just now";
+    if (passed < 3600) return Math.floor(passed / 60) + " min ago";
+    if (passed < 86400) return Math.floor(passed / 3600) + " h ago";
+    return new Date(at * 1000).toISOString().slice(0, 16).replace("T", " ");
+  }
+
+  function took(job) {
+    const from = seconds(job.started_at);
+    if (from === null) return "";
+    const to = seconds(job.ended_at);
+    return duration((to === null ? Date.now() / 1000 : to) - from);
+  }
+
+  const SPECIAL = { nan: "not a number", inf: "∞", "-inf": "−∞" };
+
+  function number(value) {
+    if (value === undefined || value === null) return "";
+    if (typeof value === "string") return SPECIAL[value] || value;
+    const size = Math.abs(value);
+    if (value !== 0 && (size < 1e-3 || size >= 1e6)) {
+      const [mantissa, exponent] = value.toExponential(2).split("e");
+      const power = String(Number(exponent)).replace(/./g, (c) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(c)]);
+      return mantissa + " × 10" + power;
+    }
+    return (size >= 1000 ? String(Math.round(value)) : value === 0 ? "0" : value.toPrecision(3)).replace("-", "−");
+  }
+
+  function percent(value) {
+    return typeof value === "number" ? (100 * value).toFixed(1) + " %" : number(value);
+  }
+
+  // --- values -----------------------------------------------------------------------------
+  function data(job) {
+    const spec = job.spec || {};
+    if (job.kind === "attack") return (spec.attacks || []).map((attack) => attack.name).join(", ");
+    const model = spec.model || {};
+    const widths = (model.hidden || []).join("–");
+    return [spec.dataset && spec.dataset.name, [model.name, widths].filter(Boolean).join(" ")]
+      .filter(Boolean)
+      .join(" · ");
+  }
+
+  function methods(job) {
+    const named = ((job.spec || {}).methods || []).map((method) => method.name.replaceAll("_", " "));
+    return named.filter((name) => name !== "cross entropy").join(", ") || (named.length ? "plain" : "");
+  }
+
+  function robust(job) {
+    const summary = job.summary || {};
+    const name = Object.keys(summary).find((key) => /^attack\/.*accuracy/.test(key));
+    return name ? summary[name] : undefined;
+  }
+
+  const of = (read) => (params) => (params.data ? read(params.data) : "");
+  const last = (name) => (job) => (job.summary || {})[name];
+
+  window.dashAgGridFunctions = Object.assign(window.dashAgGridFunctions || {}, {
+    jobData: of(data),
+    jobMethods: of(methods),
+    jobCreated: of(created),
+    jobTook: of(took),
+    jobAccuracy: of((job) => percent(last("test/accuracy")(job))),
+    jobLoss: of((job) => number(last("train/loss")(job))),
+    jobNorm: of((job) => number(last("norm/intrinsic")(job))),
+    jobRobust: of((job) => percent(robust(job))),
+  });
+
+  // --- cells ------------------------------------------------------------------------------
+  function jobName({ data: job }) {
+    if (!job) return text("span", { className: "cell-wait" });
+    const path = "/jobs/" + job.id;
+    const visit = (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
+      event.preventDefault();
+      window.normscope.go(path);
+    };
+    const tags = (job.tags || []).map((tag) => text("span", { className: "tag", key: tag }, tag));
+    return text("span", { className: "cell-name" },
+      text("a", { href: path, onClick: visit }, job.name || job.id), ...tags);
+  }
+
+  function jobState({ data: job }) {
+    if (!job) return null;
+    const word = job.cancelling && !ended(job) ? "cancelling" : job.state;
+    const why = (job.error && job.error.message) || job.message || undefined;
+    return text("span", { className: "state state-" + COLORS[job.state], title: why }, word);
+  }
+
+  function jobProgress({ data: job }) {
+    if (!job || !job.progress || !job.progress.steps) return null;
+    const { step, steps, eta_s: left } = job.progress;
+    const share = Math.min(100, (100 * step) / steps);
+    if (job.state === "succeeded") return text("span", { className: "cell-soft" }, steps + " steps");
+    const told = job.state === "running" && left !== null && left !== undefined
+      ? duration(left) + " left" : Math.round(share) + " %";
+    const bar = { className: "bar", role: "progressbar", "aria-valuenow": Math.round(share), "aria-valuemin": 0, "aria-valuemax": 100, "aria-label": "Progress" };
+    return text("span", { className: "cell-progress" },
+      text("span", bar, text("span", { style: { width: share + "%" }, "data-state": job.state })),
+      text("span", { className: "cell-soft" }, told));
+  }
+
+  window.dashAgGridComponentFunctions = Object.assign(window.dashAgGridComponentFunctions || {}, {
+    jobName, jobState, jobProgress,
+  });
+})();

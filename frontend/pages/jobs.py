@@ -1,0 +1,274 @@
+"""Jobs: every job in one table, live, filtered and sorted by the server."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import dash
+import dash_ag_grid as dag
+import dash_mantine_components as dmc
+from dash import (
+    ClientsideFunction,
+    Input,
+    Output,
+    State,
+    callback,
+    clientside_callback,
+    ctx,
+    html,
+    no_update,
+)
+from dash.development.base_component import Component
+
+from frontend import ids, parts
+from frontend.api import ApiError, visitor
+
+dash.register_page(__name__, path="/jobs", title="Jobs – Normscope", order=2)
+
+STATES = ["queued", "running", "interrupted", "succeeded", "failed", "cancelled"]
+ENDED = {"succeeded", "failed", "cancelled"}
+
+
+def layout(
+    q: str = "",
+    state: str = "",
+    kind: str = "",
+    tag: str = "",
+    sort: str = "-created_at",
+    **_: Any,
+) -> Component:
+    launch = parts.button_link("Launch a job", "/launch", filled=True)
+    table = html.Div([_filters(q, state, kind, tag), _grid(sort)], id="jobs-table")
+    nothing = parts.card(
+        parts.empty("Every job you launch is listed here, with its last values.", launch)
+    )
+    return html.Div(
+        [
+            parts.header("Jobs", actions=[*_actions(), launch]),
+            html.Div(id=ids.JOBS_TOLD, role="status", className="told"),
+            html.Div(nothing, id=ids.JOBS_EMPTY, hidden=True),
+            table,
+            _question(),
+        ]
+    )
+
+
+def _actions() -> list[Component]:
+    """What can be done with the selected jobs; disabled until there are some."""
+    return [
+        html.Button("Compare", id=ids.JOBS_COMPARE, disabled=True, className="plain-button"),
+        html.Button("Cancel", id=ids.JOBS_CANCEL, disabled=True, className="plain-button"),
+        html.Button("Delete", id=ids.JOBS_DELETE, disabled=True, className="plain-button danger"),
+    ]
+
+
+def _filters(q: str, state: str, kind: str, tag: str) -> Component:
+    search = dmc.TextInput(
+        id=ids.JOBS_SEARCH,
+        value=q,
+        placeholder="Search names, tags, specs",
+        debounce=250,
+        size="sm",
+        inputProps={"data-search": "true"},
+        **{"aria-label": "Search jobs"},
+    )
+    states = dmc.MultiSelect(
+        id=ids.JOBS_STATE,
+        data=STATES,
+        value=[name for name in state.split(",") if name in STATES],
+        placeholder="" if state else "Any state",
+        clearable=True,
+        size="sm",
+        **{"aria-label": "State"},
+    )
+    kinds = dmc.SegmentedControl(
+        id=ids.JOBS_KIND,
+        data=["all", "train", "attack"],
+        value=kind if kind in ("train", "attack") else "all",
+        size="sm",
+        **{"aria-label": "Kind"},
+    )
+    tags = dmc.TextInput(
+        id=ids.JOBS_TAG,
+        value=tag,
+        placeholder="Tag",
+        debounce=250,
+        size="sm",
+        **{"aria-label": "Tag"},
+    )
+    return html.Div([search, states, tags, kinds], className="filters", role="search")
+
+
+def _grid(sort: str) -> Component:
+    columns = _columns()
+    for column in columns:
+        if column.get("colId") == sort.lstrip("-"):
+            column["sort"] = "desc" if sort.startswith("-") else "asc"
+    return dag.AgGrid(
+        id=ids.JOBS_GRID,
+        rowModelType="infinite",
+        getRowId="params.data.id",
+        columnDefs=columns,
+        defaultColDef={"sortable": False, "resizable": True, "suppressMovable": True},
+        dashGridOptions={
+            "theme": {"function": GRID_THEME},
+            "rowHeight": 40,
+            "headerHeight": 36,
+            "cacheBlockSize": 100,
+            "maxBlocksInCache": 20,
+            "maxConcurrentDatasourceRequests": 1,
+            "infiniteInitialRowCount": 1,
+            "rowSelection": {"mode": "multiRow", "headerCheckbox": False},
+            "localeText": {"noRowsToShow": "No job matches these filters."},
+            "suppressDragLeaveHidesColumns": True,
+            "animateRows": False,
+        },
+        className="grid",
+        style={"height": None},
+    )
+
+
+GRID_THEME = (
+    "themeQuartz.withParams({backgroundColor: 'var(--page)', foregroundColor: 'var(--ink)',"
+    " borderColor: 'var(--line)', headerBackgroundColor: 'var(--page)',"
+    " headerTextColor: 'var(--soft)', accentColor: 'var(--action)', fontFamily: 'inherit',"
+    " fontSize: 13, headerFontSize: 12.5, headerFontWeight: 500, wrapperBorderRadius: 8,"
+    " rowHoverColor: 'var(--raised)', selectedRowBackgroundColor: 'var(--action-soft)',"
+    " browserColorScheme: 'inherit', columnBorder: false, spacing: 6, cellHorizontalPadding: 10})"
+)
+
+
+def _columns() -> list[dict[str, Any]]:
+    name = {"cellRenderer": "jobName", "minWidth": 150, "flex": 3, "sortable": True}
+    state = {"cellRenderer": "jobState", "width": 104, "sortable": True}
+    progress = {"cellRenderer": "jobProgress", "width": 118}
+    return [
+        {"colId": "name", "headerName": "Name", "field": "name", **name},
+        {"colId": "state", "headerName": "State", "field": "state", **state},
+        {"colId": "progress", "headerName": "Progress", "field": "progress", **progress},
+        _read("data", "Data and network", "jobData", minWidth=130, flex=2),
+        _read("methods", "Methods", "jobMethods", minWidth=76, flex=1),
+        _read("accuracy", "Test accuracy", "jobAccuracy", width=82, number=True),
+        _read("loss", "Loss", "jobLoss", width=78, number=True),
+        _read("norm", "Intrinsic norm", "jobNorm", width=80, number=True),
+        _read("robust", "Robust", "jobRobust", width=74, number=True),
+        _read("created_at", "Created", "jobCreated", width=100, sortable=True),
+        _read("took", "Took", "jobTook", width=88, number=True),
+    ]
+
+
+def _read(id: str, title: str, function: str, number: bool = False, **more: Any) -> dict[str, Any]:
+    """A column whose cells a function of cells.js reads from the whole job."""
+    aligned = (
+        {
+            "headerClass": "ag-right-aligned-header",
+            "cellClass": ["ag-right-aligned-cell", "number"],
+            "wrapHeaderText": True,
+        }
+        if number
+        else {}
+    )
+    value = {"valueGetter": {"function": f"{function}(params)"}}
+    return {"colId": id, "headerName": title, **value, **aligned, **more}
+
+
+def _question() -> Component:
+    """Deleting asks first."""
+    return dmc.Modal(
+        [
+            html.P(id=ids.JOBS_CONFIRM_TEXT),
+            html.Div(
+                [
+                    html.Button("Keep", id=ids.JOBS_CONFIRM_NO, className="plain-button"),
+                    html.Button("Delete", id=ids.JOBS_CONFIRM_YES, className="plain-button danger"),
+                ],
+                className="actions",
+            ),
+        ],
+        id=ids.JOBS_CONFIRM,
+        title="Delete jobs",
+        opened=False,
+        size="sm",
+        centered=True,
+    )
+
+
+clientside_callback(
+    ClientsideFunction("jobs", "look"),
+    Output(ids.JOBS_GRID, "id"),
+    Input(ids.JOBS_SEARCH, "value"),
+    Input(ids.JOBS_STATE, "value"),
+    Input(ids.JOBS_KIND, "value"),
+    Input(ids.JOBS_TAG, "value"),
+)
+clientside_callback(
+    ClientsideFunction("jobs", "rows"),
+    Output(ids.JOBS_GRID, "getRowsResponse"),
+    Input(ids.JOBS_GRID, "getRowsRequest"),
+)
+clientside_callback(
+    ClientsideFunction("jobs", "done"),
+    Output(ids.JOBS_TOLD, "id"),
+    Input(ids.JOBS_TOLD, "children"),
+    prevent_initial_call=True,
+)
+
+
+@callback(
+    Output(ids.JOBS_CANCEL, "disabled"),
+    Output(ids.JOBS_DELETE, "disabled"),
+    Input(ids.JOBS_GRID, "selectedRows"),
+)
+def selected(rows: list[dict[str, Any]] | None) -> tuple[bool, bool]:
+    """Running jobs can be cancelled, ended ones deleted."""
+    ended = [row["state"] in ENDED for row in rows or []]
+    return all(ended), not any(ended)
+
+
+@callback(
+    Output(ids.JOBS_CONFIRM, "opened"),
+    Output(ids.JOBS_CONFIRM_TEXT, "children"),
+    Input(ids.JOBS_DELETE, "n_clicks"),
+    Input(ids.JOBS_CONFIRM_NO, "n_clicks"),
+    Input(ids.JOBS_CONFIRM_YES, "n_clicks"),
+    State(ids.JOBS_GRID, "selectedRows"),
+    prevent_initial_call=True,
+)
+def ask(*given: Any) -> Any:
+    if ctx.triggered_id != ids.JOBS_DELETE:
+        return False, no_update
+    ended = [row for row in given[-1] or [] if row["state"] in ENDED]
+    names = ", ".join(row["name"] or row["id"] for row in ended[:3])
+    more = f" and {len(ended) - 3} more" if len(ended) > 3 else ""
+    return True, f"{names}{more}: their curves, checkpoints and files go with them."
+
+
+@callback(
+    Output(ids.JOBS_TOLD, "children"),
+    Input(ids.JOBS_CANCEL, "n_clicks"),
+    Input(ids.JOBS_CONFIRM_YES, "n_clicks"),
+    State(ids.JOBS_GRID, "selectedRows"),
+    prevent_initial_call=True,
+)
+async def act(cancel: int | None, delete: int | None, rows: list[dict[str, Any]] | None) -> Any:
+    """Cancel or delete the selected jobs that can be; say what happened."""
+    api, deleting = visitor(), ctx.triggered_id == ids.JOBS_CONFIRM_YES
+    chosen = [row["id"] for row in rows or [] if (row["state"] in ENDED) == deleting]
+    if not chosen:
+        return no_update
+    failed = await _each(api.delete if deleting else api.cancel, chosen)
+    word = "Deleted" if deleting else "Asked to cancel"
+    done = len(chosen) - len(failed)
+    sentence = f"{word} {done} {'job' if done == 1 else 'jobs'}."
+    return [html.Span(sentence), *[html.Span(f" {reason}") for reason in failed]]
+
+
+async def _each(call: Callable[[str], Awaitable[None]], jobs: list[str]) -> list[str]:
+    """Call for every job; the sentences of those that were refused."""
+    found = await asyncio.gather(*(call(job) for job in jobs), return_exceptions=True)
+    for problem in found:
+        if isinstance(problem, BaseException) and not isinstance(problem, ApiError):
+            raise problem
+    return sorted({error.sentence for error in found if isinstance(error, ApiError)})

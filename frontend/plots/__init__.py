@@ -1,0 +1,1 @@
+"""Plots: pure functions from measurements to Plotly figures, one per measurement shape."""

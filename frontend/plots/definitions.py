@@ -1,0 +1,115 @@
+"""What each card shows, said exactly: a sentence, an equation in MathML, where it comes from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Definition:
+    text: str
+    math: str = ""
+    spoken: str = ""
+    source: str = ""
+
+
+def _i(name: str) -> str:
+    return f"<mi>{name}</mi>"
+
+
+def _norm(inside: str, kind: str) -> str:
+    return f"<msub><mrow><mo>‖</mo>{inside}<mo>‖</mo></mrow><mi>{kind}</mi></msub>"
+
+
+_W = "<msub><mi>W</mi><mi>l</mi></msub>"
+_PRODUCT = (
+    "<munderover><mo>∏</mo><mrow><mi>l</mi><mo>=</mo><mn>1</mn></mrow><mi>L</mi></munderover>"
+)
+_GRADIENT = _norm(
+    "<msub><mo>∇</mo><mi>x</mi></msub><mi>CE</mi><mo>(</mo><mi>f</mi><mo>(</mo><mi>x</mi>"
+    "<mo>)</mo><mo>,</mo><mi>y</mi><mo>)</mo>",
+    "2",
+)
+_NU = f"<mi>ν</mi><mo>=</mo>{_PRODUCT}{_norm(_W, 'F')}"
+_REACH = (
+    "<msub><mrow><mo>‖</mo><mi>p</mi><mo>−</mo><msub><mi>e</mi><mi>y</mi></msub><mo>‖</mo></mrow>"
+    f"<mn>2</mn></msub><mspace width='0.2em'/><mi>C</mi><mspace width='0.2em'/>{_PRODUCT}"
+    f"{_norm(_W, 'F')}"
+)
+_BOUND = f"{_GRADIENT}<mo>≤</mo>{_REACH}"
+
+
+def _math(inside: str) -> str:
+    return f'<math xmlns="http://www.w3.org/1998/Math/MathML" display="block">{inside}</math>'
+
+
+DEFINITIONS: dict[str, Definition] = {
+    "loss": Definition(
+        "The objective of a batch and the terms it is made of, before the step's update. The bold "
+        "line is a running mean whose memory fades over 1.5 % of the run, sooner at its "
+        "start; the faint one is what was measured.",
+        _math(
+            "<mi>loss</mi><mo>=</mo><mfrac><mn>1</mn><mi>B</mi></mfrac><munder><mo>∑</mo><mi>b</mi>"
+            "</munder><mi>CE</mi><mo>(</mo><mi>f</mi><mo>(</mo><msub><mi>x</mi><mi>b</mi></msub>"
+            "<mo>)</mo><mo>,</mo><msub><mi>y</mi><mi>b</mi></msub><mo>)</mo><mo>+</mo>"
+            "<munder><mo>∑</mo><mi>m</mi></munder><msub><mi>R</mi><mi>m</mi></msub><mo>(</mo>"
+            "<mi>W</mi><mo>)</mo>"
+        ),
+        "loss = mean over the batch of CE(f(x), y) + sum over methods of R_m(W)",
+    ),
+    "accuracy": Definition(
+        "The share of examples whose most likely class is the right one: on the training batch, "
+        "and on the whole held-out split, which no step trains on.",
+    ),
+    "norm": Definition(
+        "The product of the layers' Frobenius norms. Moving scale from one layer to another, "
+        "W_l → aW_l and W_{l+1} → W_{l+1}/a, changes neither it nor the network's function; each "
+        "layer's own norm does change.",
+        _math(_NU),
+        "ν = product over layers of ‖W_l‖_F",
+        "WEISSI, arXiv:2008.02965; the product form as derived for this project.",
+    ),
+    "gradient": Definition(
+        "How fast cross-entropy can change with the input: the mean and the largest over the "
+        "examples of a batch, and a bound on the largest that needs only the weights and the "
+        "predicted probabilities p (e_y is the right class). C is 1 for linear layers and holds "
+        "what convolutions, pooling and normalisation add.",
+        _math(_BOUND),
+        "‖∇ₓ CE‖₂ ≤ ‖p − e_y‖₂ C ∏ ‖W_l‖_F",
+        "WEISSI, arXiv:2008.02965, states that its regulariser bounds the input gradient; this "
+        "form with its constants is derived for this project.",
+    ),
+    "tightness": Definition(
+        "The mean input gradient over the mean of its bound: 1 would be a tight bound, 0.04 says "
+        "that the bound is 25 times what is measured.",
+        _math(
+            f"<mfrac><mrow><msub><mi>mean</mi><mi>b</mi></msub>{_GRADIENT}</mrow>"
+            f"<mrow><msub><mi>mean</mi><mi>b</mi></msub>{_REACH}</mrow></mfrac>"
+        ),
+        "mean ‖∇ₓ CE‖₂ / mean (‖p − e_y‖₂ C ∏ ‖W_l‖_F)",
+        "Derived for this project.",
+    ),
+    "rate": Definition("The step size of the optimizer at each step, after its schedule."),
+    "regions": Definition(
+        "What the network answers at each point of the unit square: the class, or, of two "
+        "classes, the probability, pale where the odds are even. The marks are training data."
+    ),
+    "attack-accuracy": Definition(
+        "The share of examples that stay right although the adversary may move each input by at "
+        "most ε in the named norm. Bands are 95 % Wilson intervals for the number of examples; "
+        "the worst case takes, for each example, the strongest of the attacks.",
+        _math(
+            "<mfrac><mn>1</mn><mi>n</mi></mfrac><mo>#</mo><mo>{</mo><mi>i</mi><mo>:</mo>"
+            "<mi>f</mi><mo>(</mo><msub><mi>x</mi><mi>i</mi></msub><mo>+</mo><msub><mi>δ</mi>"
+            "<mi>i</mi></msub><mo>)</mo><mo>=</mo><msub><mi>y</mi><mi>i</mi></msub><mo>}</mo>"
+            "<mo>,</mo><mspace width='1em'/>"
+            "<mrow><mo>‖</mo><msub><mi>δ</mi><mi>i</mi></msub><mo>‖</mo></mrow><mo>≤</mo><mi>ε</mi>"
+        ),
+        "share of i with f(x_i + δ_i) = y_i, ‖δ_i‖ ≤ ε",
+    ),
+    "attack-loss": Definition(
+        "Mean cross-entropy of the attacked inputs after each step of the attack, at the largest "
+        "ε. A loss that does not rise says that the attack is broken, not that the network is "
+        "robust."
+    ),
+}

@@ -1,0 +1,246 @@
+"""The head of a job's page: title, state, what it is, progress, actions, figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from frontend import parts, words
+from frontend.api import Job
+from frontend.plots.series import Series
+from frontend.views import ids
+
+ENDED = ("succeeded", "failed", "cancelled")
+
+ADVICE = {
+    "diverged": "A smaller learning rate or a weaker penalty usually helps. Clone the job, change "
+    "it, and launch again.",
+    "lost": "Its worker died more than once, often for want of memory. A smaller batch or network "
+    "needs less; the worker’s log says more.",
+    "dataset_missing": "Put the data where the message says, then clone the job.",
+    "out_of_memory": "A smaller batch or a smaller network needs less memory.",
+}
+
+
+def what(job: Job) -> str:
+    """One line: digits · mlp 128–128 · sgd 0.05 · seed 0."""
+    spec = job["spec"]
+    if job["kind"] == "attack":
+        names = ", ".join(attack_words(attack) for attack in spec.get("attacks", []))
+        return f"{names} · {spec.get('split', 'test')} split · seed {spec.get('seed', 0)}"
+    model, optimizer = spec.get("model", {}), spec.get("optimizer", {})
+    sizes = "–".join(str(size) for size in model.get("hidden") or model.get("channels") or [])
+    told = [
+        spec.get("dataset", {}).get("name"),
+        f"{model.get('name')} {sizes}".strip(),
+        f"{optimizer.get('name')} {optimizer.get('lr', '')}".strip(),
+        f"seed {spec.get('seed', 0)}",
+    ]
+    return " · ".join(str(part) for part in told if part)
+
+
+def attack_words(attack: Mapping[str, Any]) -> str:
+    """PGD-20, linf."""
+    steps = f"-{attack['steps']}" if attack.get("steps") else ""
+    norm = f", {attack['norm']}" if attack.get("norm") else ""
+    return f"{str(attack.get('name')).upper()}{steps}{norm}"
+
+
+def head(job: Job, waiting: str = "") -> Component:
+    """Breadcrumb, title, state, facts, progress and what can be done with the job."""
+    return parts.header(
+        job["name"] or job["id"],
+        crumbs=[("Jobs", "/jobs"), (job["kind"], f"/jobs?kind={job['kind']}")],
+        badge=parts.state_badge(job["state"], id=ids.JOB_STATE),
+        facts=what(job),
+        actions=_actions(job),
+        under=progress(job, waiting),
+    )
+
+
+def _actions(job: Job) -> list[Any]:
+    over = job["state"] in ENDED
+    train, lost = job["kind"] == "train", job["state"] == "failed"
+    attacked = job["id"] if train else job["spec"].get("source")
+    attack = clone = None
+    if not (train and lost):  # a failed training left no network
+        address = f"/lab/attack?job={attacked}"
+        attack = parts.button_link("Attack", address, filled=True, id=ids.JOB_ATTACK)
+    if train:
+        address = f"/launch?clone={job['id']}"
+        clone = parts.button_link("Clone", address, filled=lost, id=ids.JOB_CLONE)
+    cancelling = bool(job.get("cancelling"))
+    end = html.Button(
+        "Cancelling" if cancelling else "Cancel",
+        id=ids.JOB_CANCEL,
+        className="plain-button danger",
+        hidden=over,
+        disabled=cancelling,
+    )
+    delete = html.Button(
+        "Delete", id=ids.JOB_DELETE, className="plain-button danger", hidden=not over
+    )
+    return [attack, clone, end, delete]
+
+
+def progress(job: Job, waiting: str = "") -> Component:
+    """The bar with its words; both are kept current by the live script."""
+    share = _share(job)
+    bar = html.Div(
+        html.Div(className="bar-done", style={"transform": f"scaleX({share:.4f})"}),
+        className="bar",
+        role="progressbar",
+        **{
+            "aria-valuemin": "0",
+            "aria-valuemax": "100",
+            "aria-valuenow": str(round(100 * share)),
+            "aria-label": "Progress",
+        },
+    )
+    text = html.Span(waiting or _progress_words(job), className="progress-text number")
+    return html.Div([bar, text], id=ids.JOB_PROGRESS, className="job-progress")
+
+
+def _share(job: Job) -> float:
+    done = job["progress"] or {}
+    if job["state"] == "succeeded":
+        return 1.0
+    return min((done.get("step") or 0) / (done.get("steps") or 1), 1.0)
+
+
+def _progress_words(job: Job) -> str:
+    done, state = job["progress"] or {}, job["state"]
+    began, end = words.moment(job["started_at"]), words.moment(job["ended_at"])
+    took = f" in {words.duration((end - began).total_seconds())}" if began and end else ""
+    counted = _counted(job)
+    if state == "running":
+        eta = done.get("eta_s")
+        left = f" · {words.duration(eta)} left" if eta is not None else ""
+        return (counted or "starting") + left
+    if state == "succeeded":
+        steps = done.get("steps")
+        rate = ""
+        if began and end and steps and job["kind"] == "train":
+            passed = max((end - began).total_seconds(), 1e-3)
+            rate = f" · {words.number(steps / passed)} steps/s"
+        return f"{counted or 'done'}{took}{rate}"
+    if state == "cancelled":
+        return f"cancelled {('at ' + counted) if counted else 'before it began'}{took}"
+    step, steps = done.get("step"), done.get("steps")
+    return f"stopped at step {step} of {steps}{took}" if step and steps else f"stopped{took}"
+
+
+def _counted(job: Job) -> str:
+    done = job["progress"] or {}
+    if job["kind"] == "attack":
+        steps = done.get("steps")
+        return f"{100 * (done.get('step') or 0) / steps:.0f} % done" if steps else ""
+    epochs = done.get("epochs") or job["spec"].get("epochs")
+    if not done.get("step") or not epochs:
+        return ""
+    at = min(int(done.get("epoch") or 0) + (job["state"] == "running"), int(epochs))
+    return f"epoch {at} of {epochs:g}"
+
+
+def failure(job: Job) -> Component | None:
+    """What happened, in which step, what to do; the details folded."""
+    error = job["error"]
+    if not error:
+        message = job.get("message")
+        return html.P(message, className="card told") if message else None
+    step = error.get("step")
+    where = f" at step {step:,}".replace(",", " ") if step is not None else ""
+    advice = ADVICE.get(error.get("code", ""), "The details below say more. Clone it to try again.")
+    details = error.get("details")
+    return html.Section(
+        [
+            html.H2(f"This job failed{where}"),
+            html.P(error.get("message"), className="what-happened"),
+            html.P(advice, className="about"),
+            html.Details(
+                [html.Summary("Details"), html.Pre(details, tabIndex=0)], className="folded"
+            )
+            if details
+            else None,
+            html.P(f"code: {error.get('code')}", className="about"),
+        ],
+        className="card failure",
+        role="alert",
+    )
+
+
+def figures(job: Job, series: Mapping[str, Series], robust: Component | None) -> list[Component]:
+    """The row of numbers; `data-value` tells the live script which measurement each is."""
+    last: dict[str, Any] = {**(job["summary"] or {})}
+    last |= {name: found.last for name, found in series.items() if found.last is not None}
+    shown = [
+        _figure("Test accuracy", "test/accuracy", "percent", last, ("train ", "train/accuracy")),
+        _intrinsic(last, series),
+        _figure(
+            "Input gradient", "gradient/input", "number", last, ("largest ", "gradient/input_max")
+        ),
+        _bound(last),
+    ]
+    return [*shown, robust] if robust is not None else shown
+
+
+def _figure(
+    label: str, name: str, format: str, last: Mapping[str, Any], context: tuple[str, str]
+) -> Component:
+    before, other = context
+    return parts.figure(
+        label, _live(name, format, last), html.Span([before, _live(other, format, last)])
+    )
+
+
+def _live(name: str, format: str, last: Mapping[str, Any]) -> Component:
+    say = words.percent if format == "percent" else words.number
+    return html.Span(say(last.get(name)), **{"data-value": name, "data-format": format})
+
+
+def _intrinsic(last: Mapping[str, Any], series: Mapping[str, Series]) -> Component:
+    name = "norm/intrinsic"
+    first = series[name].first if name in series else None
+    begin = html.Span(words.number(first), **{"data-value": name, "data-format": "first"})
+    return parts.figure(
+        "Intrinsic norm", _live(name, "number", last), html.Span(["from ", begin, " at start"])
+    )
+
+
+def _bound(last: Mapping[str, Any]) -> Component:
+    bound, largest = last.get("gradient/bound_max"), last.get("gradient/input_max")
+    numbers = isinstance(bound, int | float) and isinstance(largest, int | float)
+    ratio = words.number(bound / largest, 2) if numbers and largest else "–"
+    names = "gradient/bound_max gradient/input_max"
+    times = html.Span(ratio, **{"data-value": names, "data-format": "times"})
+    return parts.figure(
+        "Bound",
+        _live("gradient/bound_max", "number", last),
+        html.Span([times, " × the largest measured"]),
+    )
+
+
+def robust_figure(job: Job, curve: Mapping[str, Any]) -> Component | None:
+    """Accuracy under the attack at the middle of its grid, with what it was measured on."""
+    pairs = [(float(x), y) for x, y in zip(curve["x"], curve["y"], strict=True) if float(x) > 0]
+    if not pairs:
+        return None
+    eps, accuracy = pairs[len(pairs) // 2]
+    attacks: Sequence[Mapping[str, Any]] = job["spec"].get("attacks", [])
+    norm = next((attack["norm"] for attack in attacks if attack.get("norm")), "")
+    names = "worst of " + str(len(attacks)) if len(attacks) > 1 else attack_words(attacks[0])
+    context = dcc.Link(
+        f"{names.split(',')[0]}, {examples(job)} examples", href=f"/jobs/{job['id']}"
+    )
+    return parts.figure(
+        f"Robust, {norm} {eps:g}".replace(",  ", ", "), words.percent(accuracy), context
+    )
+
+
+def examples(job: Job) -> str:
+    """How many examples an attack job looked at: what it told, else at most its limit."""
+    told = (job.get("info") or {}).get("examples")
+    return str(told) if told else f"up to {job['spec'].get('limit', '?')}"

@@ -1,0 +1,103 @@
+"""What the job and attack pages ask of the API, and of the visitor's browser."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from dash import ctx
+
+from frontend.api import Api, ApiError, Artifact, Catalog, Job
+from frontend.views.curves import Told
+
+POINTS = 2000
+"""Most points of a series in a first drawing; beyond, the API thins by smallest and largest."""
+
+
+async def told(api: Api, job_id: str, job: Job | None = None) -> Told:
+    """A job and its history, in one round."""
+    if job is None:
+        job, history, catalog = await asyncio.gather(
+            api.job(job_id), api.measurements(job_id, points=POINTS), catalogue(api)
+        )
+    else:
+        history, catalog = await asyncio.gather(
+            api.measurements(job_id, points=POINTS), catalogue(api)
+        )
+    newest = max((item["attempt"] for item in history["items"]), default=job["attempt"])
+    items = [item for item in history["items"] if item["attempt"] == newest]
+    return Told(job, items, history["next"], bool(history["downsampled"]), catalog)
+
+
+async def catalogue(api: Api) -> Catalog | None:
+    """Titles are a comfort: a page goes on without them."""
+    try:
+        return await api.catalog()
+    except ApiError:
+        return None
+
+
+def for_script(told: Told, owner: str, renews: dict[str, str]) -> dict[str, Any]:
+    """What the live script needs to go on from here."""
+    job, done = told.job, told.job["progress"] or {}
+    return {
+        "owner": owner,
+        "renews": renews,
+        "job": job["id"],
+        "name": job["name"],
+        "kind": job["kind"],
+        "state": job["state"],
+        "attempt": max((item["attempt"] for item in told.items), default=job["attempt"]),
+        "after": told.cursor,
+        "began": told.began,
+        "steps": done.get("steps"),
+        "epochs": done.get("epochs") or job["spec"].get("epochs"),
+        "attacks": [attack["name"] for attack in job["spec"].get("attacks", [])],
+    }
+
+
+async def attacks_on(api: Api, source: str) -> list[Job]:
+    """The attack jobs of a network, newest first."""
+    found = await api.jobs(kind="attack", sort="-created_at", limit=200)
+    return [job for job in found["items"] if job["spec"].get("source") == source]
+
+
+async def artifacts(api: Api, job: str) -> Sequence[Artifact]:
+    try:
+        return await api.artifacts(job)
+    except ApiError:
+        return []
+
+
+async def waiting(api: Api, job: Job) -> str:
+    """Why a queued job does not run yet."""
+    if job["state"] == "interrupted":
+        return "its worker was lost; it is sent to another one"
+    if job["state"] != "queued":
+        return ""
+    try:
+        queue, workers = await asyncio.gather(
+            api.jobs(state="queued", sort="created_at", limit=200), api.workers()
+        )
+    except ApiError:
+        return "waiting"
+    if not workers:
+        return "waiting: no worker is alive"
+    ahead = next((at for at, one in enumerate(queue["items"]) if one["id"] == job["id"]), 0)
+    if ahead:
+        return f"waiting: {ahead} {'job' if ahead == 1 else 'jobs'} before it"
+    busy = all(worker["state"] == "busy" for worker in workers)
+    return "next in line; every worker is busy" if busy else "next in line"
+
+
+def scheme() -> str:
+    """Light or dark, as the browser's script wrote it down."""
+    return "dark" if (ctx.cookies or {}).get("normscope_scheme") == "dark" else "light"
+
+
+def origin() -> str:
+    """The address that the visitor uses."""
+    headers = ctx.headers or {}
+    protocol = headers.get("x-forwarded-proto", "http")
+    return f"{protocol}://{headers.get('host', '127.0.0.1:8050')}"

@@ -1,0 +1,265 @@
+"""What an attack job found: accuracy against ε, loss along the attack, pictures, the card."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from dash import html
+from dash.development.base_component import Component
+
+from frontend import parts, words
+from frontend.plots import shapes
+from frontend.plots.pictures import Picture, rows
+from frontend.plots.shapes import Curve
+from frontend.plots.theme import Theme, empty, nth, theme
+from frontend.views.curves import Told
+from frontend.views.head import attack_words, examples
+from frontend.views.plotcard import plot_card
+
+WORST = "attack/worst/accuracy"
+MOST_PICTURES = 12
+
+
+def result(told: Told, others: Sequence[Told], scheme: str) -> list[Component]:
+    """Every card of an attack job; `others` are drawn into its accuracy plot."""
+    look = theme(scheme)
+    return [
+        html.Div(
+            [
+                accuracy_card([told, *others], look),
+                evaluation_card(told),
+                loss_card(told, look),
+                gallery_card(told, look),
+            ],
+            className="attack-cards",
+        )
+    ]
+
+
+def attacks_of(told: Told) -> list[Mapping[str, Any]]:
+    return list(told.job["spec"].get("attacks") or [])
+
+
+def accuracy_card(shown: Sequence[Told], look: Theme) -> Component:
+    main = shown[0]
+    drawn = [curve for place, told in enumerate(shown) for curve in _accuracies(told, place)]
+    styled = [_styled(curve, index) for index, curve in enumerate(drawn)]
+    norms = sorted({str(a["norm"]) for told in shown for a in attacks_of(told) if a.get("norm")})
+    x_title = f"ε ({', '.join(norms)})" if norms else "ε"
+    figure = (
+        shapes.curves(
+            look,
+            styled,
+            x_title=x_title,
+            y_title="accuracy under attack",
+            percent=True,
+            clean=_clean(main),
+        )
+        if styled
+        else empty(look, "The first budget is being attacked; its accuracy comes next.")
+    )
+    if styled:
+        figure.update_xaxes(range=_span(shown))
+    several = f"{len(shown)} jobs · " if len(shown) > 1 else ""
+    about = f"{several}{examples(main.job)} {main.job['spec'].get('split', 'test')} examples"
+    return plot_card(
+        "attack-accuracy",
+        "Accuracy against ε",
+        f"{about}; bands are 95 % Wilson intervals",
+        figure,
+    )
+
+
+def _span(shown: Sequence[Told]) -> list[float]:
+    """The whole grid from the start, so that the axis stays while the curve comes."""
+    most = max(max(told.job["spec"].get("eps_grid") or [0]) for told in shown) or 1
+    return [-0.03 * most, 1.03 * most]
+
+
+def _accuracies(told: Told, place: int) -> list[Curve]:
+    """Each attack's curve and the worst case; of a job beside the main one, the worst alone."""
+    attacks = attacks_of(told)
+    name = told.job["name"] or told.job["id"]
+    found = []
+    worst = told.newest(WORST)
+    for attack in attacks if place == 0 or worst is None else []:
+        path = f"attack/{attack['name']}/accuracy"
+        item = told.newest(path)
+        if item and item["shape"] == "curve":
+            label = attack_words(attack) if place == 0 else f"{name}: {attack_words(attack)}"
+            found.append(Curve(item["value"], label, "vermillion", series=path))
+    if worst and (place or len(attacks) > 1):
+        label = name if place else "worst of them"
+        found.append(Curve(worst["value"], label, "vermillion", series=WORST))
+    return found
+
+
+def _styled(curve: Curve, index: int) -> Curve:
+    shade, dash, marker = nth(index)
+    dash = "dash" if curve.label == "worst of them" else dash
+    return Curve(curve.value, curve.label, shade, dash, marker, curve.series)
+
+
+def _clean(told: Told) -> float | None:
+    """The accuracy at ε = 0 of whichever curve has it."""
+    for attack in attacks_of(told):
+        item = told.newest(f"attack/{attack['name']}/accuracy")
+        for x, y in zip(item["value"]["x"], item["value"]["y"], strict=True) if item else ():
+            if float(x) == 0:
+                return float(y)
+    return None
+
+
+def loss_card(told: Told, look: Theme) -> Component:
+    drawn = []
+    for index, attack in enumerate(attacks_of(told)):
+        path = f"attack/{attack['name']}/loss"
+        item = told.newest(path)
+        if item:
+            shade, dash, marker = nth(index)
+            drawn.append(Curve(item["value"], attack_words(attack), shade, dash, marker, path))
+    figure = (
+        shapes.curves(look, drawn, x_title="step of the attack", y_title="cross-entropy (nats)")
+        if drawn
+        else empty(look, "Shown once the largest ε has been attacked.")
+    )
+    grid = told.job["spec"].get("eps_grid") or [0]
+    return plot_card(
+        "attack-loss",
+        "Loss along the attack",
+        f"mean over the examples, at ε = {max(grid):g}",
+        figure,
+    )
+
+
+# --- can this number be trusted? -------------------------------------------------------------
+
+
+def evaluation_card(told: Told) -> Component:
+    attacks = attacks_of(told)
+    tables = [(attack, told.newest(f"attack/{attack['name']}/card")) for attack in attacks]
+    body: list[Any] = []
+    for attack, item in tables:
+        if item is None:
+            continue
+        if len(attacks) > 1:
+            body.append(html.H3(attack_words(attack)))
+        body.append(html.Ul([_check(*row) for row in _checks(item["value"])], className="checks"))
+    waiting = html.P("The checks come with the last ε.", className="about")
+    names = " ".join(f"attack/{attack['name']}/card" for attack in attacks)
+    return html.Div(
+        parts.card(
+            body or waiting,
+            title="Evaluation card",
+            about="can this number be trusted?",
+            className="evaluation",
+            id="attack-evaluation",
+        ),
+        **{"data-measurement": names},
+    )
+
+
+def _checks(value: Mapping[str, Any]) -> Iterable[tuple[str, Any, str]]:
+    columns = value["columns"]
+    details = columns.get("detail") or [""] * len(columns["check"])
+    return zip(columns["check"], columns["passed"], details, strict=True)
+
+
+def _check(name: str, passed: Any, detail: Any) -> Component:
+    word, kind = ("passed", "pass") if passed else ("failed", "fail")
+    if passed is None:
+        word, kind = "noted", "note"
+    mark = {"pass": "✓", "fail": "✗", "note": "±"}[kind]
+    return html.Li(
+        [
+            html.Span(mark, className="check-mark", **{"aria-hidden": "true"}),
+            html.Span(
+                [
+                    html.Span(str(name), className="check-name"),
+                    html.Span(str(detail), className="about") if detail else None,
+                ],
+                className="check-words",
+            ),
+            html.Span(word, className="check-word"),
+        ],
+        className=f"check {kind}",
+    )
+
+
+# --- pictures ----------------------------------------------------------------------------------
+
+
+def gallery_card(told: Told, look: Theme) -> Component:
+    shown: list[Any] = []
+    scales: list[float] = []
+    for attack in attacks_of(told):
+        item = told.newest(f"attack/{attack['name']}/gallery")
+        if item is None:
+            continue
+        title = attack_words(attack) if len(attacks_of(told)) > 1 else ""
+        shown += _moves(item["value"], look) if _is_points(item) else _pictures(item, title)
+        scales += list((item["value"].get("scale") or {}).values())
+    if not shown:
+        over = told.job["state"] in ("succeeded", "failed", "cancelled")
+        shown = [html.P(_no_pictures(told, over=over), className="about")]
+    galleries = " ".join(f"attack/{attack['name']}/gallery" for attack in attacks_of(told))
+    return html.Div(
+        parts.card(
+            shown,
+            title="Gallery",
+            about="the clean input, what was added to it, what came of it, and the class that the "
+            f"network sees{_scale(scales)}",
+            id="attack-gallery",
+        ),
+        className="wide",
+        **{"data-measurement": galleries},
+    )
+
+
+def _scale(scales: Sequence[float]) -> str:
+    if not scales:
+        return ""
+    ends = words.number(max(scales), 2)
+    return f"; perturbations are blue at −{ends}, white at 0, red at {ends}"
+
+
+def _no_pictures(told: Told, *, over: bool) -> str:
+    if not over:
+        return "Pictures come with the last ε."
+    return "This attack left no pictures: data of two inputs has none, a job cut short has none."
+
+
+def _is_points(item: Mapping[str, Any]) -> bool:
+    return bool(item["shape"] == "table")
+
+
+def _moves(value: Mapping[str, Any], look: Theme) -> list[Component]:
+    """Two inputs: where each point went instead of a picture."""
+    columns = value["columns"]
+    if not {"x", "y", "x_adversarial", "y_adversarial"} <= columns.keys():
+        return []
+    clean = list(zip(columns["x"], columns["y"], strict=True))
+    moved = list(zip(columns["x_adversarial"], columns["y_adversarial"], strict=True))
+    fooled = [bool(flag) for flag in columns.get("fooled", [False] * len(clean))]
+    figure = shapes.moves(look, clean, moved, fooled)
+    about = "from each clean point to where the attack took it"
+    return [plot_card("attack-moves", "Moves", about, figure)]
+
+
+def _pictures(item: Mapping[str, Any], title: str) -> list[Component]:
+    value = item["value"]
+    shown = []
+    for pictures in list(rows(value))[:MOST_PICTURES]:
+        shown.append(html.Div([_picture(one) for one in pictures], className="triple"))
+    return [html.H3(title) if title else None, html.Div(shown, className="gallery")]
+
+
+def _picture(picture: Picture) -> Component:
+    said = f"{picture.group}: {picture.caption}".rstrip(": ")
+    return html.Figure(
+        [
+            html.Img(src=picture.address, alt=said, className="pixels"),
+            html.Figcaption([html.Span(picture.group), html.Strong(picture.caption)]),
+        ]
+    )

@@ -1,0 +1,121 @@
+"""Below a job's plots: its spec, what it left, its measurements to take away, its attacks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from frontend import links, parts, words
+from frontend.api import Artifact, Job
+from frontend.views.head import what
+
+
+def sections(
+    job: Job, artifacts: Sequence[Artifact], attacks: Sequence[Job], origin: str
+) -> list[Component]:
+    shown = [
+        _spec(job, origin),
+        html.Div([_left(job, artifacts), _measured(job)], className="stack"),
+    ]
+    if job["kind"] == "train" and (attacks or job["state"] != "failed"):
+        shown.append(_attacks(job, attacks))
+    return shown
+
+
+def request_of(job: Job) -> dict[str, Any]:
+    """What would ask for this job again."""
+    request: dict[str, Any] = {"kind": job["kind"], "spec": job["spec"]}
+    if job["name"]:
+        request["name"] = job["name"]
+    return request
+
+
+def _spec(job: Job, origin: str) -> Component:
+    text = json.dumps(job["spec"], indent=2, ensure_ascii=False)
+    curl = links.curl(request_of(job), origin)
+    return parts.card(
+        [
+            _code("job-spec", text),
+            html.Details(
+                [html.Summary("The same from a shell"), _code("job-curl", curl)],
+                className="folded",
+            ),
+        ],
+        title="Spec",
+        about=f"the whole request; catalogue {job['catalogue'] or 'unknown'}",
+        className="spec",
+    )
+
+
+def _code(id: str, text: str) -> Component:
+    return html.Div(
+        [
+            html.Pre(text, id=id, className="curl", tabIndex=0),
+            dcc.Clipboard(target_id=id, title="Copy", className="copy"),
+        ],
+        className="code",
+    )
+
+
+def _left(job: Job, artifacts: Sequence[Artifact]) -> Component:
+    rows = [
+        html.Tr(
+            [
+                html.Td(
+                    html.A(found["name"], href=f"/api/v1/artifacts/{found['id']}", download="")
+                ),
+                html.Td(found["kind"], className="about"),
+                html.Td(f"step {found['step']}", className="about number"),
+                html.Td(words.size(found["bytes"]), className="number right"),
+            ]
+        )
+        for found in artifacts
+    ]
+    none = html.P("It has left no files yet; the network is saved at the end.", className="about")
+    body = html.Table(html.Tbody(rows), className="plain-table") if rows else none
+    return parts.card(
+        body, title="Artifacts", about="safetensors: no code inside", id="job-artifacts"
+    )
+
+
+def _measured(job: Job) -> Component:
+    address = f"/api/v1/jobs/{job['id']}/measurements?format="
+    both = [
+        html.A(
+            f"Measurements as {format.upper()}",
+            href=address + query,
+            download=f"{job['id']}.{format}",
+            className="button",
+        )
+        for format, query in (("csv", "csv"), ("json", "json&points=20000"))
+    ]
+    return parts.card(
+        html.Div(both, className="actions"),
+        title="Measurements",
+        about="CSV: every number recorded; JSON: shapes too, at most 20 000 points a series",
+        id="job-downloads",
+    )
+
+
+def _attacks(job: Job, attacks: Sequence[Job]) -> Component:
+    rows = [
+        html.Tr(
+            [
+                html.Td(dcc.Link(found["name"] or found["id"], href=f"/jobs/{found['id']}")),
+                html.Td(what(found), className="about"),
+                html.Td(found["state"], className="tight"),
+                html.Td(words.ago(found["created_at"]), className="about right tight"),
+            ]
+        )
+        for found in attacks
+    ]
+    if rows:
+        body = html.Table(html.Tbody(rows), className="plain-table")
+    else:
+        button = parts.button_link("Attack this network", f"/lab/attack?job={job['id']}")
+        body = parts.empty("How its accuracy falls under attack is not measured yet.", button)
+    return parts.card(body, title="Attacks on this network", id="job-attacks", className="wide")
