@@ -1,0 +1,223 @@
+"""The recorder on real streams: idempotent, patient, and what becomes of lost workers."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import update
+
+from backend.queue import Queue
+from backend.recorder import Recorder
+from backend.store import jobs
+from backend.store.engine import Store, open_store
+from backend.store.tables import job as job_table
+from tests.backend.live import put
+from tests.backend.test_store import add, read
+from tests.broker import ROOT, Broker, running_broker
+from worker.contract.events import Teller
+from worker.contract.settings import Settings
+from worker.contract.wire import BELL, STATES, Ticket, lease_key, stream_key, ticket_key
+
+
+def row_of(store: Store, id: str) -> jobs.Row:
+    with store.read() as connection:
+        row = jobs.get(connection, id)
+    assert row is not None
+    return row
+
+
+def begin(queue: Queue, job: str, attempt: int = 1, *, leased: bool = True) -> Teller:
+    teller = Teller(job, attempt, "w")
+    if leased:
+        queue.redis.set(lease_key(job), f"{attempt}:w", px=60_000)
+    queue.redis.xadd(BELL, {"job": job})
+    put(queue, job, teller.started("cpu", 1000, 10.0, "hash"))
+    return teller
+
+
+def until(check: Callable[[], Any], turn: Callable[[], Any] = lambda: time.sleep(0.02)) -> None:
+    deadline = time.monotonic() + 15
+    while not check():
+        assert time.monotonic() < deadline, "it did not happen"
+        turn()
+
+
+def test_it_follows_a_job_from_the_bell_to_the_end(store: Store, queue: Queue) -> None:
+    add(store, "a")
+    recorder = Recorder(store, queue)
+    teller = begin(queue, "a")
+    put(queue, "a", teller.measured(500, 5.0, {"x": 1.0}))
+    until(lambda: row_of(store, "a")["step"] == 500, lambda: recorder.turn(1))
+    row = row_of(store, "a")
+    assert (row["state"], row["worker"], row["steps"]) == ("running", "w", 1000)
+    put(queue, "a", teller.failed("diverged", "x became nan at step 501", 501))
+    until(lambda: row_of(store, "a")["state"] == "failed", lambda: recorder.turn(1))
+    assert row_of(store, "a")["error"]["message"] == "x became nan at step 501"
+    assert not queue.redis.exists(ticket_key("a"))
+    assert 0 < queue.redis.ttl(stream_key("a")) <= 3600
+    assert '"failed"' in queue.redis.xrange(STATES)[-1][1]["job"]
+
+
+def test_an_entry_is_committed_without_waiting_for_another(store: Store, queue: Queue) -> None:
+    add(store, "a")
+    stop = threading.Event()
+    thread = threading.Thread(target=Recorder(store, queue).run, args=(stop,))
+    thread.start()
+    teller = begin(queue, "a")
+    until(lambda: row_of(store, "a")["state"] == "running")
+    for step in range(1, 30):
+        put(queue, "a", teller.measured(step, 0.0, {"x": 1.0}))
+        until(lambda step=step: row_of(store, "a")["step"] == step)
+    stop.set()
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+def test_progress_alone_is_told_once_a_second(store: Store, queue: Queue) -> None:
+    add(store, "a")
+    recorder = Recorder(store, queue)
+    teller = begin(queue, "a")
+    until(lambda: row_of(store, "a")["state"] == "running", lambda: recorder.turn(1))
+    before = queue.redis.xlen(STATES)
+    for step in range(1, 60):
+        put(queue, "a", teller.measured(step, 0.0, {"x": 1.0}))
+        recorder.turn(1)
+    assert queue.redis.xlen(STATES) - before <= 2
+
+
+def test_two_recorders_write_once(store: Store, queue: Queue, settings: Settings) -> None:
+    names = [f"j{n}" for n in range(4)]
+    add(store, *names)
+    other_store, other_queue = open_store(settings), Queue(queue.url)
+    stop = threading.Event()
+    recorders = [Recorder(store, queue), Recorder(other_store, other_queue)]
+    threads = [threading.Thread(target=one.run, args=(stop,)) for one in recorders]
+    for thread in threads:
+        thread.start()
+    tellers = [begin(queue, name) for name in names]
+    for step in range(100):
+        for teller in tellers:
+            put(queue, teller.job, teller.measured(step, 0.0, {"x": step, "y": 1.0}))
+    for teller in tellers:
+        put(queue, teller.job, teller.finished(100))
+    until(lambda: all(row_of(store, name)["state"] == "succeeded" for name in names))
+    stop.set()
+    for thread in threads:
+        thread.join(5)
+    for name in names:
+        assert sorted(i["seq"] for i in read(store, name)) == list(range(2, 202))
+    other_queue.close()
+    other_store.close()
+
+
+def test_killed_at_any_moment_it_loses_and_repeats_nothing(
+    store: Store, queue: Queue, settings: Settings, broker: Broker
+) -> None:
+    add(store, "a")
+    env = {**os.environ, **broker.env, "NORMSCOPE_DATA_DIR": str(settings.data_dir)}
+    command = [sys.executable, "-m", "backend.recorder"]
+    teller = begin(queue, "a")
+    chance = random.Random(1)
+    for _ in range(4):
+        process = subprocess.Popen(command, cwd=ROOT, env=env)
+        deadline = time.monotonic() + 1.0 + chance.random()
+        while time.monotonic() < deadline:
+            put(queue, "a", *(teller.measured(s, 0.0, {"x": s, "y": -s}) for s in range(20)))
+            time.sleep(0.002)
+        process.kill()
+        process.wait()
+    put(queue, "a", teller.finished(1))
+    process = subprocess.Popen(command, cwd=ROOT, env=env)
+    until(lambda: row_of(store, "a")["state"] == "succeeded")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(3) == 0
+    assert sorted(i["seq"] for i in read(store, "a")) == list(range(2, teller.seq))
+
+
+def test_the_broker_goes_and_comes(tmp_path: Path) -> None:
+    with running_broker(tmp_path / "broker") as broker:
+        store, queue = open_store(Settings(data_dir=tmp_path)), Queue(broker.url)
+        add(store, "a")
+        stop = threading.Event()
+        thread = threading.Thread(target=Recorder(store, queue).run, args=(stop,))
+        thread.start()
+        teller = begin(queue, "a")
+        until(lambda: row_of(store, "a")["state"] == "running")
+        broker.stop()
+        time.sleep(0.5)
+        broker.start()
+        put(queue, "a", teller.measured(1, 0.0, {"x": 1.0}), teller.finished(2))
+        until(lambda: row_of(store, "a")["state"] == "succeeded")
+        stop.set()
+        thread.join(5)
+        assert len(read(store, "a")) == 1
+        queue.close()
+        store.close()
+
+
+def test_a_lost_worker_means_another_attempt(store: Store, queue: Queue) -> None:
+    add(store, "a")
+    recorder = Recorder(store, queue, grace_s=0.2)
+    begin(queue, "a")
+    until(lambda: row_of(store, "a")["state"] == "running", lambda: recorder.turn(1))
+    until(lambda: recorder.reaper._held, lambda: recorder.turn(1))
+    queue.redis.delete(lease_key("a"))
+    until(lambda: row_of(store, "a")["state"] == "interrupted", lambda: recorder.turn(20))
+    ticket = Ticket.model_validate_json(queue.redis.get(ticket_key("a")) or "")
+    assert (ticket.attempt, row_of(store, "a")["attempt"]) == (2, 2)
+    assert queue.waiting() == 1
+    begin(queue, "a", attempt=2)
+    until(lambda: row_of(store, "a")["state"] == "running", lambda: recorder.turn(1))
+
+
+def test_a_job_handed_back_starts_again_at_once(store: Store, queue: Queue) -> None:
+    add(store, "a")
+    recorder = Recorder(store, queue)
+    teller = begin(queue, "a", leased=False)
+    put(queue, "a", teller.measured(1, 0.0, {"x": 1.0}))
+    queue.redis.xadd(BELL, {"job": "a", "handed_back": "1"})
+    until(lambda: row_of(store, "a")["state"] == "interrupted", lambda: recorder.turn(1))
+    assert len(read(store, "a")) == 1, "what it told before is kept"
+    for _ in range(3):
+        recorder.turn(1)
+    assert row_of(store, "a")["attempt"] == 2
+
+
+def test_a_lost_message_is_sent_again(store: Store, queue: Queue) -> None:
+    add(store, "a", "held")
+    queue.redis.set(lease_key("held"), "1:w", px=60_000)
+    recorder = Recorder(store, queue, resend_s=0.1)
+    until(lambda: queue.waiting(), lambda: recorder.turn(20))
+    for _ in range(20):
+        recorder.turn(20)
+    assert queue.waiting() == 1
+    assert queue.redis.exists(ticket_key("a"))
+    assert not queue.redis.exists(ticket_key("held"))
+
+
+@pytest.mark.parametrize(("age", "signal_name"), [(6, "SIGTERM"), (11, "SIGKILL")])
+def test_a_cancel_that_is_not_heard_is_made_to_be(
+    store: Store, queue: Queue, age: float, signal_name: str
+) -> None:
+    add(store, "a")
+    recorder = Recorder(store, queue)
+    begin(queue, "a")
+    until(lambda: row_of(store, "a")["state"] == "running", lambda: recorder.turn(1))
+    with store.write() as connection:
+        asked = {"cancel_at": time.time() - age}
+        connection.execute(update(job_table).where(job_table.c.id == "a").values(asked))
+    until(lambda: recorder.reaper._signals, lambda: recorder.turn(20))
+    assert list(recorder.reaper._signals.values()) == [signal_name]
+    queue.redis.delete(lease_key("a"))
+    until(lambda: row_of(store, "a")["state"] == "cancelled", lambda: recorder.turn(20))
+    assert signal_name in row_of(store, "a")["message"]

@@ -1,0 +1,135 @@
+"""What a person does: opens the address, launches, watches curves move, attacks the result."""
+
+from __future__ import annotations
+
+import re
+
+import httpx
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.e2e.explorer import Explorer, until
+
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("explorer")]
+
+POINTS = """() => {
+    const plots = [...document.querySelectorAll('.js-plotly-plot')];
+    const of = (name) => plots.flatMap((plot) => plot.data)
+        .filter((trace) => trace.meta && trace.meta.series === name)
+        .map((trace) => trace.x.length);
+    return Math.max(0, ...of('train/loss/cross_entropy'));
+}"""
+ENDED_MS = 90_000
+
+
+def fill(page: Page, label: str, value: str) -> None:
+    box = page.get_by_label(label, exact=True).first
+    box.fill(value)
+    box.press("Tab")
+
+
+def launch(page: Page, explorer: Explorer, query: str, epochs: str) -> None:
+    page.goto(f"{explorer.url}/launch{query}")
+    fill(page, "Epochs", epochs)
+    expect(page.locator("#launch-curl")).to_contain_text(f'"epochs": {epochs}')
+    page.locator("#launch-submit").click()
+    page.wait_for_url(re.compile(r"/jobs/[a-z0-9]+"))
+
+
+def test_the_preset_gives_moving_curves_and_an_attack_result(
+    page: Page, explorer: Explorer
+) -> None:
+    page.goto(f"{explorer.url}/launch")
+    page.get_by_role("button", name="Weight decay against WEISSI on digits").click()
+    page.get_by_role("button", name="Launch all 2 jobs").click()
+    page.wait_for_url(re.compile(r"/jobs"))
+    row = page.locator("#jobs-grid .ag-row").filter(has_text=re.compile("weissi", re.I)).first
+    row.get_by_role("link").first.click()
+    page.wait_for_url(re.compile(r"/jobs/[a-z0-9]+"))
+    expect(page.locator("#job-state")).to_have_text("succeeded", timeout=ENDED_MS)
+    assert page.evaluate(POINTS) > 50
+
+    page.get_by_role("link", name="Attack", exact=True).last.click()
+    page.wait_for_url(re.compile(r"/lab/attack"))
+    page.locator("#attack-run").click()
+    expect(page.locator("#attack-evaluation")).to_contain_text(
+        "eps 0 equals clean accuracy", timeout=ENDED_MS
+    )
+    expect(page.locator("#attack-gallery img").first).to_be_visible()
+    accuracies = page.evaluate(
+        """() => [...document.querySelectorAll('.js-plotly-plot')].flatMap((p) => p.data)
+           .filter((t) => t.x && t.x.length > 2).length"""
+    )
+    assert accuracies > 0
+
+
+def test_a_curve_grows_while_the_job_trains_and_cancel_ends_it(
+    page: Page, explorer: Explorer
+) -> None:
+    launch(page, explorer, "", "3000")
+    expect(page.locator("#job-state")).to_have_text("running", timeout=30_000)
+    first = until(lambda: page.evaluate(POINTS), 30, "no point came")
+    until(lambda: page.evaluate(POINTS) > first + 20, 30, "the curve does not grow")
+    opened = page.evaluate(
+        "() => performance.getEntriesByType('resource')"
+        ".filter((r) => r.name.includes('/api/v1/measurements')).length"
+    )
+    assert opened == 0, "history is polled"
+    expect(page.locator("#job-progress")).to_contain_text("left")
+    page.locator("#job-cancel").click()
+    page.locator("#job-confirm-yes").click()
+    expect(page.locator("#job-state")).to_have_text("cancelled", timeout=15_000)
+
+
+def test_the_form_shows_the_servers_complaint_beside_its_field(
+    page: Page, explorer: Explorer
+) -> None:
+    page.goto(f"{explorer.url}/launch")
+    hidden = page.get_by_label("Hidden", exact=True).first
+    hidden.fill("128, -3")
+    hidden.press("Tab")
+    expect(page.get_by_text("greater than or equal to 1").first).to_be_visible()
+
+
+def test_moons_show_their_decision_regions(page: Page, explorer: Explorer) -> None:
+    with explorer.client() as client:
+        spec = {"dataset": {"name": "moons"}, "model": {"name": "mlp"}, "epochs": 30}
+        spec["diagnostics"] = [{"name": "accuracy"}, {"name": "decision_regions"}]
+        job = client.post("/jobs", json={"kind": "train", "spec": spec}).raise_for_status().json()
+    explorer.wait_job(job["id"])
+    page.goto(f"{explorer.url}/jobs/{job['id']}")
+    page.wait_for_function(
+        """() => [...document.querySelectorAll('.js-plotly-plot')]
+           .some((p) => p.data.some((t) => ['heatmap', 'contour'].includes(t.type)))"""
+    )
+
+
+@pytest.mark.parametrize("path", ["/", "/launch", "/jobs", "/catalogue"])
+@pytest.mark.parametrize("width", [390, 1440])
+def test_no_page_is_wider_than_the_window(
+    page: Page, explorer: Explorer, path: str, width: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": 844})
+    page.goto(explorer.url + path)
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_visitor_without_the_token_is_told_how_to_get_in(
+    explorer: Explorer, browser: Browser
+) -> None:
+    context = browser.new_context()
+    page = context.new_page()
+    answer = page.goto(f"{explorer.url}/jobs")
+    assert answer is not None
+    assert answer.status == 401
+    expect(page.get_by_text("token").first).to_be_visible()
+    context.close()
+
+
+def test_the_token_leaves_the_address_at_once(page: Page, explorer: Explorer) -> None:
+    assert "token" not in page.url
+    cookies = {cookie["name"]: cookie for cookie in page.context.cookies()}
+    assert cookies["normscope_token"]["httpOnly"]
+    assert cookies["normscope_token"]["sameSite"] == "Strict"
+    assert httpx.get(explorer.url, cookies={"normscope_token": "wrong"}).status_code == 401

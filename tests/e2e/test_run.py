@@ -1,0 +1,86 @@
+"""`make run`: one line, one at a time, nothing left behind, everything kept."""
+
+from __future__ import annotations
+
+import signal
+import socket
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.e2e import explorer as e2e
+
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("run")]
+
+DIGITS = {
+    "kind": "train",
+    "name": "kept",
+    "spec": {"dataset": {"name": "digits"}, "model": {"name": "mlp", "hidden": [16]}, "epochs": 1},
+}
+
+
+def test_a_second_start_keeps_jobs_data_and_token(tmp_path: Path) -> None:
+    with e2e.running(tmp_path) as first:
+        with first.client() as client:
+            job = client.post("/jobs", json=DIGITS).raise_for_status().json()["id"]
+        done = first.wait_job(job)
+        token = first.token
+        twin = e2e.start(tmp_path, NORMSCOPE_PORT=first.env["NORMSCOPE_PORT"])
+        assert twin.process.wait(20) == 1
+        e2e.until(lambda: twin.lines, 5, "no word from the twin")
+        assert first.url in twin.lines[-1]
+    with e2e.running(tmp_path) as second, second.client() as client:
+        assert second.token == token
+        assert client.get(f"/jobs/{job}").json() == done
+        names = client.get(f"/jobs/{job}/measurements").json()["items"]
+        assert {"train/loss", "test/accuracy"} <= {item["name"] for item in names}
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_the_end_of_the_supervisor_leaves_no_process(tmp_path: Path, signum: int) -> None:
+    explorer = e2e.wait_ready(e2e.start(tmp_path))
+    with explorer.client() as client:
+        long = {**DIGITS, "spec": {**DIGITS["spec"], "epochs": 5000}}
+        job = client.post("/jobs", json=long).raise_for_status().json()["id"]
+        e2e.until(lambda: client.get(f"/jobs/{job}").json()["state"] == "running", 30, "never ran")
+    family = {process.name() for process in explorer.processes()}
+    assert len(family) >= 2
+    assert e2e.stop(explorer, signum) == []
+
+
+def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        explorer = e2e.start(tmp_path, NORMSCOPE_PORT=port)
+        assert explorer.process.wait(20) == 1
+        e2e.until(lambda: explorer.lines, 5, "no word")
+    assert len(explorer.lines) == 1
+    assert port in explorer.lines[0]
+    assert "NORMSCOPE_PORT" in explorer.lines[0]
+
+
+def test_a_bad_setting_is_one_clear_line(tmp_path: Path) -> None:
+    explorer = e2e.start(tmp_path, NORMSCOPE_WORKERS="-2")
+    assert explorer.process.wait(20) == 1
+    e2e.until(lambda: explorer.lines, 5, "no word")
+    assert len(explorer.lines) == 1
+    assert "NORMSCOPE_WORKERS" in explorer.lines[0]
+
+
+def test_a_killed_process_is_started_again(tmp_path: Path) -> None:
+    with e2e.running(tmp_path) as explorer:
+        api = next(p for p in explorer.processes() if p.cmdline()[1:] == ["-m", "backend.api"])
+        api.kill()
+
+        def back() -> bool:
+            try:
+                with explorer.client() as client:
+                    return client.get("/readyz").status_code == 200
+            except httpx.TransportError:
+                return False
+
+        api.wait(5)
+        e2e.until(back, 30, "the API did not come back")

@@ -1,0 +1,202 @@
+"""The job page's parts: what each document of the API makes of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from dash.development.base_component import Component
+
+from frontend.plots.board import cards
+from frontend.views import curves, head, ids
+from frontend.views.curves import Told, Wanted
+from frontend.views.plotcard import furniture
+from frontend.views.sections import sections
+
+
+def job(**changes: Any) -> Any:
+    found = {
+        "id": "abc",
+        "kind": "train",
+        "state": "running",
+        "attempt": 1,
+        "name": "WEISSI on digits",
+        "tags": [],
+        "spec": {
+            "dataset": {"name": "digits"},
+            "model": {"name": "mlp", "hidden": [128, 128]},
+            "methods": [{"name": "cross_entropy"}, {"name": "weissi"}],
+            "optimizer": {"name": "sgd", "lr": 0.05, "schedule": "constant"},
+            "diagnostics": [{"name": "accuracy"}, {"name": "bound_tightness"}],
+            "epochs": 30,
+            "seed": 0,
+        },
+        "progress": {"step": 345, "steps": 690, "epoch": 15.0, "epochs": 30.0, "eta_s": 4.0},
+        "created_at": "2026-11-21T07:00:00Z",
+        "started_at": "2026-11-21T07:00:01Z",
+        "ended_at": None,
+        "worker": "w",
+        "summary": {"test/accuracy": 0.928, "gradient/bound_max": 125.0, "gradient/input_max": 4.6},
+        "error": None,
+        "catalogue": "hash",
+    }
+    return {**found, **changes}
+
+
+def parts(component: Any) -> Iterator[Component]:
+    """Every component inside, itself first."""
+    if isinstance(component, list | tuple):
+        for one in component:
+            yield from parts(one)
+    elif isinstance(component, Component):
+        yield component
+        yield from parts(getattr(component, "children", None))
+
+
+def text(component: Any) -> str:
+    if isinstance(component, list | tuple):
+        return "".join(text(one) for one in component)
+    if isinstance(component, Component):
+        return text(getattr(component, "children", None))
+    return "" if component is None else str(component)
+
+
+def found(component: Any, id: Any) -> Component:
+    return next(part for part in parts(component) if getattr(part, "id", None) == id)
+
+
+def scalar(name: str, step: int, value: Any, attempt: int = 1) -> Any:
+    time = 1795244401.0 + step / 100
+    at = {"seq": step, "attempt": attempt, "step": step, "epoch": step / 23, "time": time}
+    return {"name": name, "shape": "scalar", "value": value, **at}
+
+
+def test_the_head_says_what_where_and_how_long() -> None:
+    shown = head.head(job())
+    assert "digits · mlp 128–128 · sgd 0.05 · seed 0" in text(shown)
+    assert text(found(shown, ids.JOB_STATE)) == "running"
+    assert text(found(shown, ids.JOB_PROGRESS)) == "epoch 16 of 30 · 4.0 s left"
+    assert found(shown, ids.JOB_ATTACK).href == "/lab/attack?job=abc"
+    assert found(shown, ids.JOB_CLONE).href == "/launch?clone=abc"
+    assert not found(shown, ids.JOB_CANCEL).hidden
+    assert found(shown, ids.JOB_DELETE).hidden
+
+
+def test_an_ended_job_can_be_deleted_and_not_cancelled() -> None:
+    shown = head.head(job(state="succeeded", ended_at="2026-11-21T07:00:02.500Z"))
+    assert found(shown, ids.JOB_CANCEL).hidden
+    assert not found(shown, ids.JOB_DELETE).hidden
+    assert "in 1.5 s" in text(found(shown, ids.JOB_PROGRESS))
+
+
+def test_a_waiting_job_says_why() -> None:
+    shown = head.head(job(state="queued", progress=None), "waiting: no worker is alive")
+    assert text(found(shown, ids.JOB_PROGRESS)) == "waiting: no worker is alive"
+
+
+def test_a_failure_tells_the_step_the_reason_and_what_to_do() -> None:
+    error = {"code": "diverged", "message": "weissi became nan", "step": 1312, "details": "trace"}
+    shown = text(head.failure(job(state="failed", error=error)))
+    assert "failed at step 1 312" in shown
+    assert "weissi became nan" in shown
+    assert "smaller learning rate" in shown
+    assert "trace" in shown
+    failed = list(parts(head.head(job(state="failed", error=error))))
+    assert ids.JOB_ATTACK not in [getattr(part, "id", None) for part in failed]
+
+
+def test_figures_are_named_for_the_script_and_say_what_they_mean() -> None:
+    shown = head.figures(job(), {}, None)
+    words = [text(one) for one in shown]
+    assert words[0].startswith("Test accuracy92.8 %")
+    assert words[3] == "Bound12527 × the largest measured"
+    named = {getattr(part, "data-value", None) for one in shown for part in parts(one)}
+    assert {"test/accuracy", "norm/intrinsic", "gradient/bound_max gradient/input_max"} <= named
+
+
+def test_the_intrinsic_norm_tells_where_it_began() -> None:
+    series = Told(job(), [scalar("norm/intrinsic", 0, 263.0), scalar("norm/intrinsic", 9, 180.0)])
+    assert text(head.figures(job(), series.series, None)[1]) == "Intrinsic norm180from 263 at start"
+
+
+def test_robust_accuracy_is_that_of_the_middle_budget() -> None:
+    attack = job(
+        kind="attack",
+        spec={"attacks": [{"name": "pgd", "steps": 20, "norm": "linf"}], "limit": 1000},
+        info={"examples": 497},
+    )
+    shown = head.robust_figure(attack, {"x": [0, 0.02, 0.05, 0.1], "y": [0.99, 0.9, 0.805, 0.4]})
+    assert text(shown) == "Robust, linf 0.0580.5 %PGD-20, 497 examples"
+
+
+def test_cards_stand_before_there_is_data() -> None:
+    shown = curves.board(Told(job(), []), Wanted())
+    graphs = [part.id["card"] for part in parts(shown) if isinstance(getattr(part, "id", 0), dict)]
+    assert graphs == ["loss", "accuracy", "gradient", "tightness"]
+
+
+def test_the_address_says_scale_and_measure() -> None:
+    wanted = Wanted.of({"x": "epoch", "log": "norm"}, "dark")
+    loss, norm = cards(["train/loss", "norm/intrinsic"], {})
+    assert (wanted.along, wanted.log(loss), wanted.log(norm)) == ("epoch", False, True)
+    assert Wanted.of({"x": "nonsense"}, "light") == Wanted()
+    shown = curves.board(Told(job(), [scalar("norm/intrinsic", 23, 5.0)]), wanted)
+    figure = found(shown, ids.plot("norm")).figure
+    assert figure.layout.yaxis.type == "log"
+    assert list(figure.data[0].x) == [1.0]
+    pressed = [
+        part.children for part in parts(shown) if getattr(part, "aria-pressed", "") == "true"
+    ]
+    assert "epochs" in pressed
+
+
+def test_a_second_attempt_is_kept_apart_and_told() -> None:
+    told = Told(job(attempt=2), [scalar("train/loss", 1, 5.0, attempt=2)])
+    assert "Attempt 2 is shown" in text(curves.board(told, Wanted()))
+
+
+def test_down_sampling_is_told_on_the_card() -> None:
+    items = [scalar("train/loss", step, 1.0) for step in range(600)]
+    assert "Down-sampled" in text(curves.board(Told(job(), items, downsampled=True), Wanted()))
+    assert "Down-sampled" not in text(curves.board(Told(job(), items), Wanted()))
+
+
+def test_two_inputs_show_their_regions() -> None:
+    surface = {"x": [0, 1], "y": [0, 1], "z": [[0, 1], [1, 0]], "x_label": "x", "y_label": "y"}
+    item = {**scalar(curves.REGIONS, 40, None), "shape": "surface"}
+    item["value"] = {**surface, "z_label": "p(upper)"}
+    shown = curves.board(Told(job(), [item, scalar("train/loss", 1, 1.0)]), Wanted())
+    assert "at step 40" in text(found(shown, ids.plot_id("regions")))
+
+
+def test_every_control_of_a_card_has_a_name() -> None:
+    shown = curves.board(Told(job(), [scalar("norm/intrinsic", 1, 5.0)]), Wanted())
+    for part in parts(shown):
+        if type(part).__name__ in ("Button", "Summary"):
+            assert getattr(part, "aria-label", None) or text(part)
+
+
+def test_sections_offer_spec_files_and_measurements() -> None:
+    artifact: Any = {"id": "f1", "name": "final.safetensors", "kind": "checkpoint"}
+    artifact |= {"step": 690, "bytes": 106_000}
+    shown = sections(job(), [artifact], [], "http://here")
+    links = [part.href for part in parts(shown) if getattr(part, "href", None)]
+    assert "/api/v1/artifacts/f1" in links
+    assert "/api/v1/jobs/abc/measurements?format=csv" in links
+    assert json.loads(text(found(shown, "job-spec"))) == job()["spec"]
+    assert "curl http://here/api/v1/jobs" in text(found(shown, "job-curl"))
+
+
+def test_scripts_find_the_palette_and_the_dialogs() -> None:
+    palette = next(p for p in parts(furniture()) if hasattr(p, "data-palette"))
+    pairs = json.loads(getattr(palette, "data-palette"))
+    assert all(len(pair) == 2 for pair in pairs)
+    assert found(furniture(), ids.PLOT_TABLE)
+    assert found(furniture(), ids.STALE).hidden
+
+
+@pytest.mark.parametrize("state", ["queued", "running", "succeeded", "failed", "cancelled"])
+def test_every_state_has_a_head(state: str) -> None:
+    assert text(found(head.head(job(state=state, progress=None)), ids.JOB_STATE)) == state

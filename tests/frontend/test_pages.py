@@ -1,0 +1,116 @@
+"""Layouts by their ids, and the pure functions that fill them."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any
+
+import dash
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from frontend import frame, ids
+from frontend.api import Api, ApiError, Catalog, Entry
+from frontend.app import dash_app
+from tests.frontend.conftest import ROOT, TOKEN, SmallApi, by_id, components
+
+PAGES = ("home", "launch", "jobs", "catalogue", "not_found_404")
+
+
+@pytest.fixture(scope="module")
+def app() -> dash.Dash:
+    return dash_app(FastAPI())
+
+
+def page(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = dash.page_registry[f"frontend.pages.{name}"]
+    return found
+
+
+def named(layout: Any) -> list[str]:
+    return [str(part.id) for part in components(layout) if getattr(part, "id", None) is not None]
+
+
+def test_no_id_is_used_twice_on_a_page(app: dash.Dash) -> None:
+    around = named(app.layout)
+    for name in PAGES:
+        together = around + named(page(name)["layout"]())
+        assert len(together) == len(set(together)), name
+
+
+def test_every_page_has_one_heading(app: dash.Dash) -> None:
+    for name in PAGES:
+        headings = [part for part in components(page(name)["layout"]()) if part._type == "H1"]
+        assert len(headings) == 1, name
+
+
+def test_the_rail_leads_only_to_pages_that_exist(app: dash.Dash) -> None:
+    paths = {entry["path"] for entry in dash.page_registry.values()}
+    rail = by_id(app.layout, ids.RAIL)
+    links = [part for part in components(rail) if getattr(part, "className", "") == "rail-link"]
+    assert len(links) == sum(len(group) for group in frame.RAIL.values())
+    leading = {part.href for part in links if hasattr(part, "href")}
+    assert {"/", "/launch", "/jobs", "/catalogue"} <= leading <= paths
+
+
+def test_ids_that_scripts_look_up_exist(app: dash.Dash) -> None:
+    layouts = [app.layout, *(page(name)["layout"]() for name in PAGES)]
+    known = {name for layout in layouts for name in named(layout)}
+    for script in ("shell.js", "jobs.js", "launch.js"):
+        text = (ROOT / "frontend/assets" / script).read_text()
+        assert set(re.findall(r'byId\("([\w-]+)"\)', text)) <= known, script
+
+
+def test_the_filters_of_jobs_come_from_the_address(app: dash.Dash) -> None:
+    layout = page("jobs")["layout"](state="failed,bogus", q="weissi", sort="name", tag="t")
+    assert by_id(layout, ids.JOBS_STATE).value == ["failed"]
+    assert by_id(layout, ids.JOBS_SEARCH).value == "weissi"
+    sorts = {c["colId"]: c.get("sort") for c in by_id(layout, ids.JOBS_GRID).columnDefs}
+    assert (sorts["name"], sorts["created_at"]) == ("asc", None)
+
+
+def test_the_catalogue_is_searched_by_every_word(app: dash.Dash, catalog: Catalog) -> None:
+    from frontend.pages.catalogue import listed, matches
+
+    entries = {entry["name"]: entry for entry in catalog["entries"] if entry["kind"] == "method"}
+    assert matches(entries["weissi"], "invariant STRENGTH")
+    assert not matches(entries["weissi"], "invariant nonsense")
+    cards = list(components(listed(catalog["entries"], "weissi", "method")))
+    shown = [part.id for part in cards if part._type == "Article"]
+    assert "method-weissi" in shown
+    assert all(id.startswith("method-") for id in shown)
+
+
+def test_a_catalogue_card_tells_paper_and_parameters(app: dash.Dash, catalog: Catalog) -> None:
+    from frontend.pages.catalogue import entry_card
+
+    entry: Entry = next(e for e in catalog["entries"] if e["name"] == "weissi")
+    card = entry_card(entry)
+    links = [part.href for part in components(card) if part._type == "A"]
+    assert links == ["https://arxiv.org/abs/2008.02965"]
+    rows = [part for part in components(card) if part._type == "Tr"]
+    assert len(rows) == 1 + len(entry["schema"]["properties"])
+
+
+def test_a_problem_document_becomes_an_error(small_api: tuple[SmallApi, str]) -> None:
+    async def ask() -> None:
+        async with httpx.AsyncClient(base_url=small_api[1]) as http:
+            await Api(http, TOKEN)._call("POST", "/refused")
+
+    with pytest.raises(ApiError) as caught:
+        asyncio.run(ask())
+    error = caught.value
+    assert (error.status, error.sentence) == (422, "one field")
+    assert error.errors == [{"field": "spec.epochs", "message": "too few"}]
+
+
+def test_an_api_that_is_away_is_an_error_503() -> None:
+    async def ask() -> None:
+        async with httpx.AsyncClient(base_url="http://127.0.0.1:9") as http:
+            await Api(http, TOKEN).catalog()
+
+    with pytest.raises(ApiError) as caught:
+        asyncio.run(ask())
+    assert caught.value.status == 503

@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import copy
+from collections.abc import Generator
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.lab.nets import Confident, Linear2, digits, trained
+from worker.lab.attacks.fgsm import Fgsm
+from worker.lab.attacks.pgd import Pgd
+from worker.lab.core.attack import Attack
+from worker.lab.core.balls import Ball
+from worker.lab.core.errors import LabError
+from worker.lab.core.victim import Victim, margin
+
+W = torch.tensor([1.0, -2.0, 0.5, 3.0, -0.25, 0.0])
+LENGTH = {"linf": float(W.abs().sum()), "l2": float(W.norm())}
+BEST = [
+    Fgsm(),
+    Pgd(restarts=1, random_start=False),
+    Pgd(loss="margin", steps=100),
+    Pgd(steps=100),
+]
+
+
+def points(count: int = 300) -> tuple[Tensor, Tensor, Linear2]:
+    """Away from the walls of the box, on both sides of a plane through the middle."""
+    x = torch.rand(count, 6, generator=torch.Generator().manual_seed(0)) * 0.4 + 0.3
+    net = Linear2(W, -float(W.sum()) / 2)
+    return x, net(x).argmax(1).detach(), net
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("attack", BEST, ids=lambda a: f"{a.name()}-{getattr(a, 'loss', '')}")
+def test_on_a_linear_network_exactly_what_can_be_fooled_is_fooled(attack, norm):
+    # The distance to the plane in norm p is |w·x + b| / ‖w‖_q with the dual norm q.
+    x, y, net = points()
+    attack = attack.model_copy(update={"norm": norm})
+    reach = -margin(net(x), y).detach() / LENGTH[norm]
+    for eps in (0.02, 0.08):
+        found = attack.run(net, x, y, eps=eps)
+        sure = (reach - eps).abs() > 1e-5
+        assert torch.equal(found.fooled[sure], (reach < eps)[sure])
+        assert 0 < int(found.fooled.sum()) < len(x)
+
+
+@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("attack", BEST, ids=lambda a: f"{a.name()}-{getattr(a, 'loss', '')}")
+def test_on_a_linear_network_the_smallest_margin_is_reached(attack, norm):
+    x, y, net = points()
+    attack = attack.model_copy(update={"norm": norm})
+    found = attack.run(net, x, y, eps=0.02)
+    left = margin(net(found.x), y)[~found.fooled]
+    best = (margin(net(x), y) + 0.02 * LENGTH[norm])[~found.fooled]
+    torch.testing.assert_close(left, best, rtol=0, atol=2e-4)
+
+
+def test_at_the_walls_of_the_box_l2_pgd_still_finds_the_optimum():
+    # Oracle: the maximiser of w·d with ‖d‖ ≤ eps in the box is clip(t w) with t by bisection.
+    x = torch.tensor([[1.0, 0.02, 0.5, 0.95, 0.0, 0.3]])
+    net, eps = Linear2(W, -50.0), 0.5
+    y = torch.tensor([0])
+    low, high = 0.0, 1e6
+    for _ in range(200):
+        middle = (low + high) / 2
+        change = (x + middle * W).clamp(0, 1) - x
+        low, high = (middle, high) if float(change.norm()) < eps else (low, middle)
+    best = (x + low * W).clamp(0, 1) @ W
+    found = Pgd(norm="l2", steps=200, step_size=0.5, restarts=1).run(net, x, y, eps=eps).x @ W
+    torch.testing.assert_close(found, best, rtol=0, atol=1e-3)
+
+
+def test_pgd_is_not_beaten_by_fgsm():
+    data, net = digits().test, trained()
+    for norm, eps in (("linf", 0.08), ("l2", 0.4)):
+        many = Pgd(norm=norm).run(net, data.x, data.y, eps=eps)
+        one = Fgsm(norm=norm).run(net, data.x, data.y, eps=eps)
+        assert int(many.fooled.sum()) >= int(one.fooled.sum())
+        assert int((one.fooled & ~many.fooled).sum()) <= 1
+
+
+def test_a_margin_run_sees_where_cross_entropy_is_blind():
+    data, net = digits().test.head(200), Confident(trained())
+    blind = Pgd(loss="ce", restarts=1).run(net, data.x, data.y, eps=0.05)
+    seeing = Pgd(loss="both", restarts=2).run(net, data.x, data.y, eps=0.05)
+    plain = Pgd(loss="margin", restarts=1).run(trained(), data.x, data.y, eps=0.05)
+    assert blind.zero_gradients > 0.5
+    assert int(seeing.fooled.sum()) > int(blind.fooled.sum())
+    assert int(seeing.fooled.sum()) == pytest.approx(int(plain.fooled.sum()), abs=2)
+
+
+def test_an_example_once_fooled_is_left_alone():
+    class Counting(nn.Module):
+        rows = 0
+
+        def forward(self, x: Tensor) -> Tensor:
+            Counting.rows += len(x)
+            return net(x)
+
+    data, net = digits().test, trained()
+    Pgd(steps=40, restarts=3).run(Counting(), data.x, data.y, eps=0.5)
+    assert Counting.rows < 15 * len(data)
+
+
+def test_what_is_wrong_already_stays_as_it_is():
+    data, net = digits().test, trained()
+    wrong = net(data.x).argmax(1) != data.y
+    found = Pgd().run(net, data.x, data.y, eps=0.1)
+    assert int(wrong.sum()) > 0
+    assert bool(found.fooled[wrong].all())
+    assert torch.equal(found.x[wrong], data.x[wrong])
+
+
+def test_the_loss_along_the_attack_has_a_value_a_step_and_rises():
+    data, net = digits().test, trained()
+    found = Pgd(steps=12, restarts=2).run(net, data.x, data.y, eps=0.05)
+    assert len(found.loss) == 13
+    assert found.loss[-1] > 2 * found.loss[0]
+
+
+class Liar(Attack):
+    def search(self, victim: Victim) -> Generator[float, None, Tensor]:
+        yield 1.0
+        return self.change(victim.x)
+
+    def change(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+
+class Outside(Liar):
+    def change(self, x: Tensor) -> Tensor:
+        return (x + 0.2).clamp(0, 1)
+
+
+class OutOfBox(Liar):
+    def change(self, x: Tensor) -> Tensor:
+        return x - 0.05
+
+
+class NotFinite(Liar):
+    def change(self, x: Tensor) -> Tensor:
+        return x * torch.nan
+
+
+class InPlace(Liar):
+    def change(self, x: Tensor) -> Tensor:
+        return x.copy_(1 - x)
+
+
+class Misshapen(Liar):
+    def change(self, x: Tensor) -> Tensor:
+        return x[:-1]
+
+
+@pytest.mark.parametrize("liar", [Outside, OutOfBox, NotFinite, InPlace, Misshapen])
+def test_an_attack_that_breaks_the_rules_is_refused(liar):
+    data, net = digits().test.head(20), copy.deepcopy(trained()).train()
+    before = data.x.clone()
+    with pytest.raises(LabError) as error:
+        liar().run(net, data.x, data.y, eps=0.1)
+    assert error.value.code == "bad_attack"
+    assert net.training
+    assert torch.equal(data.x, before)
+
+
+class Rounding(Liar):
+    def change(self, x: Tensor) -> Tensor:
+        return x + (0.1 + 5e-7) * (0.5 - x).sign()
+
+
+def test_rounding_is_cut_off():
+    data = digits().test.head(20)
+    found = Rounding().run(trained(), data.x, data.y, eps=0.1)
+    assert bool(((found.x - data.x).abs() <= 0.1 + 1e-7).all())
+    assert bool(Ball("linf", 0.1).contains(found.x, data.x).all())
+
+
+def test_a_network_that_has_diverged_is_named():
+    net = nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+    nn.init.constant_(net[1].weight, torch.nan)
+    data = digits().test.head(5)
+    with pytest.raises(LabError) as error:
+        Fgsm().run(net, data.x, data.y)
+    assert error.value.code == "bad_model"
+
+
+def test_an_abandoned_attack_leaves_the_modes_as_they_were():
+    net = copy.deepcopy(trained()).train()
+    net[1].eval()
+    data = digits().test.head(20)
+    walk = Pgd().walk(net, data.x, data.y, eps=0.1)
+    next(walk)
+    assert not net.training
+    walk.close()
+    assert [module.training for module in net] == [True, False, True, True, True]

@@ -1,0 +1,64 @@
+"""Our attacks against a peer's, on one network at one budget."""
+
+from __future__ import annotations
+
+import warnings
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from tests.lab.nets import digits, trained
+from worker.lab.attacks.fgsm import Fgsm
+from worker.lab.attacks.pgd import Pgd
+
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore", DeprecationWarning)  # its use of scipy.ndimage.filters
+    import foolbox
+
+FOOLBOX = {
+    "fgsm-linf": (Fgsm(norm="linf"), foolbox.attacks.LinfFastGradientAttack()),
+    "fgsm-l2": (Fgsm(norm="l2"), foolbox.attacks.L2FastGradientAttack()),
+    "pgd-linf": (
+        Pgd(norm="linf", steps=40, restarts=1, loss="ce"),
+        foolbox.attacks.LinfPGD(steps=40, rel_stepsize=0.1),
+    ),
+    "pgd-l2": (
+        Pgd(norm="l2", steps=40, restarts=1, loss="ce"),
+        foolbox.attacks.L2PGD(steps=40, rel_stepsize=0.1),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FOOLBOX)
+def test_robust_accuracy_is_foolboxs_within_half_a_point(name):
+    ours, theirs = FOOLBOX[name]
+    data, net = digits().test, trained()
+    # Off the walls of the box, where our exact l2 projection is stronger (the next test).
+    x = data.x * 0.5 + 0.25
+    model = nn.Sequential(Widened(), net).eval()
+    peer = foolbox.PyTorchModel(model, bounds=(0, 1), device="cpu")
+    eps = (0.02, 0.04) if ours.norm == "linf" else (0.1, 0.2)
+    torch.manual_seed(0)
+    _, _, fooled = theirs(peer, x, data.y, epsilons=list(eps))
+    for budget, peers in zip(eps, fooled, strict=True):
+        found = ours.run(model, x, data.y, eps=budget)
+        assert abs(float(found.fooled.float().mean()) - float(peers.float().mean())) <= 0.005
+        assert 0.02 < float(found.fooled.float().mean()) < 0.98
+
+
+@pytest.mark.parametrize("name", FOOLBOX)
+def test_on_the_images_themselves_foolbox_is_never_stronger(name):
+    ours, theirs = FOOLBOX[name]
+    data, net = digits().test, trained()
+    peer = foolbox.PyTorchModel(net, bounds=(0, 1), device="cpu")
+    eps = 0.08 if ours.norm == "linf" else 0.4
+    torch.manual_seed(0)
+    _, _, peers = theirs(peer, data.x, data.y, epsilons=eps)
+    found = ours.run(net, data.x, data.y, eps=eps)
+    assert float(found.fooled.float().mean()) >= float(peers.float().mean()) - 0.005
+
+
+class Widened(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return (x - 0.25) * 2
