@@ -159,5 +159,5 @@ def _measured_steps(spec: TrainSpec, steps: int) -> int:
 
 
 def _series(spec: TrainSpec, layers: Iterable[plans.Resolved]) -> int:
-    weights = sum(isinstance(layer, plans.Linear | plans.Conv) for layer in layers)
+    weights = sum(isinstance(layer, plans.Linear | plans.Conv) for layer in plans.leaves(layers))
     return SERIES_EACH * (len(spec.methods) + len(spec.diagnostics)) + weights

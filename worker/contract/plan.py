@@ -1,13 +1,15 @@
 """A model's architecture as data: the lab builds the network from it, the backend its cost.
 
-A plan is a list of layers whose numbers may be names: of the model's parameters, of `classes`, or
-of `item`, the value of the list that an `each` walks through.
+A plan is a tree of layers whose numbers may be small expressions of names: of the model's
+parameters, of `classes`, or of `item`, the value that an `each` is at. `width*2`, `blocks-1` and
+`item*width` are all the arithmetic there is.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -39,6 +41,12 @@ class Conv(_Layer):
     bias: bool | str = True
 
 
+class BatchNorm(_Layer):
+    """By channel, over the batch in training and by running statistics afterwards."""
+
+    op: Literal["batch_norm"] = "batch_norm"
+
+
 class Relu(_Layer):
     op: Literal["relu"] = "relu"
 
@@ -50,23 +58,48 @@ class MaxPool(_Layer):
     size: int | str = 2
 
 
+class AvgPool(_Layer):
+    """The mean of every channel: (C, H, W) to (C,)."""
+
+    op: Literal["avg_pool"] = "avg_pool"
+
+
 class Flatten(_Layer):
     op: Literal["flatten"] = "flatten"
 
 
+class Residual(_Layer):
+    """x ↦ shortcut(x) + branch(x); an empty shortcut is the identity."""
+
+    op: Literal["residual"] = "residual"
+    branch: list[Layer]
+    shortcut: list[Layer] = []
+
+
 class Each(_Layer):
-    """The layers once for every value of the list parameter `of`."""
+    """The layers once for every value of a list parameter, or so many times as a number says."""
 
     op: Literal["each"] = "each"
     of: str
     layers: list[Layer]
 
 
-Layer = Annotated[Linear | Conv | Relu | MaxPool | Flatten | Each, Field(discriminator="op")]
-Each.model_rebuild()
+class When(_Layer):
+    """The layers if the parameter `of` is true."""
 
-Resolved = Linear | Conv | Relu | MaxPool | Flatten
-"""A layer whose numbers are numbers."""
+    op: Literal["when"] = "when"
+    of: str
+    layers: list[Layer]
+
+
+Leaf = Linear | Conv | BatchNorm | Relu | MaxPool | AvgPool | Flatten
+Layer = Annotated[Leaf | Residual | Each | When, Field(discriminator="op")]
+Residual.model_rebuild()
+Each.model_rebuild()
+When.model_rebuild()
+
+Resolved = Leaf | Residual
+"""A layer whose numbers are numbers; `each` and `when` are gone."""
 
 
 class _Plan(BaseModel):
@@ -79,19 +112,56 @@ def parse(plan: Sequence[Any]) -> list[Layer]:
 
 
 def resolve(plan: Sequence[Layer], values: Mapping[str, Any]) -> list[Resolved]:
-    """The flat list of layers with every name replaced by its value."""
+    """The layers with every name replaced by its value."""
     flat: list[Resolved] = []
     for layer in plan:
-        if isinstance(layer, Each):
-            for item in values[layer.of]:
-                flat += resolve(layer.layers, {**values, "item": item})
-        else:
-            found = {
-                key: values[value] if isinstance(value, str) and key != "op" else value
-                for key, value in layer.model_dump().items()
-            }
-            flat.append(type(layer).model_validate(found))
+        match layer:
+            case Each():
+                for item in _items(evaluate(layer.of, values)):
+                    flat += resolve(layer.layers, {**values, "item": item})
+            case When():
+                flat += resolve(layer.layers, values) if evaluate(layer.of, values) else []
+            case Residual():
+                branch, shortcut = (resolve(p, values) for p in (layer.branch, layer.shortcut))
+                flat.append(Residual(branch=list(branch), shortcut=list(shortcut)))
+            case _:
+                flat.append(_with_numbers(layer, values))
     return flat
+
+
+def evaluate(expression: str, values: Mapping[str, Any]) -> Any:
+    """A name's value, or products and differences of names and whole numbers, left to right."""
+    first, *rest = re.split(r"([*-])", expression)
+    found = _atom(first, values)
+    for operator, word in zip(rest[::2], rest[1::2], strict=True):
+        other = _atom(word, values)
+        found = found * other if operator == "*" else found - other
+    return found
+
+
+def _atom(word: str, values: Mapping[str, Any]) -> Any:
+    return int(word) if word.isdigit() else values[word]
+
+
+def _items(of: Any) -> Sequence[Any]:
+    return range(of) if isinstance(of, int) else of
+
+
+def _with_numbers(layer: Leaf, values: Mapping[str, Any]) -> Leaf:
+    found = {
+        key: evaluate(value, values) if isinstance(value, str) and key != "op" else value
+        for key, value in layer.model_dump().items()
+    }
+    return type(layer).model_validate(found)
+
+
+def leaves(layers: Iterable[Resolved]) -> Iterator[Leaf]:
+    """Every layer of a tree, in the order of a forward pass."""
+    for layer in layers:
+        if isinstance(layer, Residual):
+            yield from leaves([*_tree(layer.branch), *_tree(layer.shortcut)])
+        else:
+            yield layer
 
 
 @dataclass(frozen=True)
@@ -101,6 +171,13 @@ class Cost:
     parameters: int
     macs: int
     activations: int
+
+    def __add__(self, other: Cost) -> Cost:
+        return Cost(
+            self.parameters + other.parameters,
+            self.macs + other.macs,
+            self.activations + other.activations,
+        )
 
 
 def walk(layers: Sequence[Resolved], shape: tuple[int, ...]) -> list[tuple[int, ...]]:
@@ -114,20 +191,36 @@ def walk(layers: Sequence[Resolved], shape: tuple[int, ...]) -> list[tuple[int, 
 
 def cost(layers: Sequence[Resolved], shape: tuple[int, ...]) -> Cost:
     """Parameters, multiply-adds and activations of the network on examples of `shape`."""
-    parameters = macs = activations = 0
+    total = Cost(0, 0, 0)
     for layer, after in zip(layers, walk(layers, shape), strict=True):
-        if isinstance(layer, Linear | Conv):
-            fan_in = shape[0] * (int(layer.kernel) ** 2 if isinstance(layer, Conv) else 1)
-            parameters += int(layer.out) * (fan_in + bool(layer.bias))
-            macs += math.prod(after) * fan_in
-        activations += math.prod(after)
+        total += _cost(layer, shape, after)
         shape = after
-    return Cost(parameters, macs, activations)
+    return total
+
+
+def _cost(layer: Resolved, shape: tuple[int, ...], after: tuple[int, ...]) -> Cost:
+    match layer:
+        case Linear() | Conv():
+            fan_in = shape[0] * (int(layer.kernel) ** 2 if isinstance(layer, Conv) else 1)
+            parameters = int(layer.out) * (fan_in + bool(layer.bias))
+            return Cost(parameters, math.prod(after) * fan_in, math.prod(after))
+        case BatchNorm():
+            return Cost(2 * shape[0], 0, math.prod(after))
+        case Residual():
+            return cost(_tree(layer.branch), shape) + cost(_tree(layer.shortcut), shape)
+    return Cost(0, 0, math.prod(after))
+
+
+def _tree(layers: Sequence[Layer]) -> list[Resolved]:
+    """Of a resolved residual: the same layers, known to be resolved."""
+    return [layer for layer in layers if not isinstance(layer, Each | When)]
 
 
 def _after(layer: Resolved, shape: tuple[int, ...]) -> tuple[int, ...]:
-    if isinstance(layer, Relu):
+    if isinstance(layer, Relu | BatchNorm):
         return shape
+    if isinstance(layer, Residual):
+        return _joined(layer, shape)
     if isinstance(layer, Flatten):
         return (math.prod(shape),)
     if isinstance(layer, Linear):
@@ -137,6 +230,8 @@ def _after(layer: Resolved, shape: tuple[int, ...]) -> tuple[int, ...]:
     if len(shape) != 3:
         raise PlanError("this model needs images; the data set has points")
     channels, *sides = shape
+    if isinstance(layer, AvgPool):
+        return (channels,)
     if isinstance(layer, Conv):
         channels = int(layer.out)
         reach, stride = 2 * int(layer.padding) - int(layer.kernel), int(layer.stride)
@@ -146,3 +241,12 @@ def _after(layer: Resolved, shape: tuple[int, ...]) -> tuple[int, ...]:
     if min(sides) < 1:
         raise PlanError("the images are too small for so many layers that shrink them")
     return (channels, *sides)
+
+
+def _joined(layer: Residual, shape: tuple[int, ...]) -> tuple[int, ...]:
+    ends = [
+        walk(_tree(path), shape)[-1] if path else shape for path in (layer.branch, layer.shortcut)
+    ]
+    if ends[0] != ends[1]:
+        raise PlanError(f"a branch gives {ends[0]} where its shortcut gives {ends[1]}")
+    return ends[0]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import ClassVar
 
 import torch
@@ -24,8 +25,11 @@ class View:
     """What a diagnostic may look at, all of it at the same weights: after `step` updates.
 
     Of the training batch: inputs, labels, logits (B, K) and, where a diagnostic asked for it, the
-    input gradient of each example's cross-entropy (B, *shape). `first` and `final` tell the first
-    and the last view of a run.
+    input gradient of each example's cross-entropy (B, *shape). Networks that do something else in
+    training than in evaluation are looked at in evaluation. `initial` are the weights at step 0 by
+    parameter name, `rate` the learning rate, `peers` other trained networks to compare with, on
+    the same task, `datasets` where other data sets lie. `first` and `final` tell the first and
+    the last view of a run.
     """
 
     model: nn.Module
@@ -36,6 +40,10 @@ class View:
     logits: Tensor
     input_gradient: Tensor | None
     generator: torch.Generator
+    initial: Mapping[str, Tensor] = field(default_factory=dict)
+    rate: float = 0.0
+    peers: Sequence[nn.Module] = ()
+    datasets: Path | None = None
     first: bool = False
     final: bool = False
 
@@ -46,8 +54,15 @@ class View:
 
     @cached_property
     def intrinsic_norm(self) -> Tensor:
-        """ν = Π_l ‖W_l‖_F."""
-        return self.norms.prod()
+        """ν = Π_l ‖W_l‖_F, shortcuts counted as core/layers.py says."""
+        return self.layers.intrinsic(self.norms)
+
+    @cached_property
+    def reach(self) -> Tensor:
+        """What ‖J_f‖₂ cannot exceed, by the Frobenius norms."""
+        if self.layers.plain:
+            return self.intrinsic_norm * self.layers.constant
+        return self.layers.bound(self.norms)
 
     @cached_property
     def gradient_norms(self) -> Tensor:
@@ -63,10 +78,11 @@ class View:
 
 
 class Diagnostic(Spec):
-    """Something measured while training: cheap things with `measure`, dear ones with `survey`.
+    """Something measured: cheap things with `measure`, dear ones with `survey`, and what may take
+    minutes with `study`.
 
-    Both are called without autograd's tape and must not touch the model, nor generators that
-    training reads.
+    All are called without autograd's tape, `survey` and `study` in eval mode, and must not touch
+    the model, nor generators that training reads.
     """
 
     kind: ClassVar[str] = "diagnostic"
@@ -82,5 +98,10 @@ class Diagnostic(Spec):
 
     def survey(self, view: View) -> Iterator[Reading]:
         """The readings that need more than the batch, at the pace that their cost allows and at
-        the end. The model is in eval mode; there may be no input gradient."""
+        the end. There may be no input gradient."""
+        return iter(())
+
+    def study(self, view: View) -> Iterator[Reading]:
+        """The readings taken once: when training ends, or by a job of its own on a trained
+        network. Yields each as soon as it is known, and may yield a name again as it refines."""
         return iter(())

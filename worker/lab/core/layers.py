@@ -1,7 +1,12 @@
 """A network's weight layers, their norms, and how much the whole can stretch a difference.
 
-The intrinsic norm (derived here) is ν = Π_l ‖W_l‖_F. Between inputs and logits,
-‖J_f(x)‖₂ ≤ C · ν (derived here), where C gathers one constant a module:
+A network is a tree: chains of modules, and residual blocks whose shortcut and branch are chains.
+Batch normalisation right after a weight layer is folded into it (running statistics), so that
+the norm is that of what the layer does: Ŵ_l = diag(γ / √(σ² + ε)) W_l.
+
+The intrinsic norm (derived here) of a chain is ν = Π_l ‖Ŵ_l‖_F, and a residual block counts as
+s + ν(branch), s being 1 for the identity and ν(shortcut) otherwise. Between inputs and logits,
+‖J_f(x)‖₂ ≤ the same tree with one constant more a module (derived here):
 
 - Normalize: 1 / min std, the largest factor by which it scales a channel.
 - Linear: 1, for the spectral norm is at most the Frobenius norm.
@@ -11,12 +16,14 @@ The intrinsic norm (derived here) is ν = Π_l ‖W_l‖_F. Between inputs and l
   which is √(k_h k_w) at stride 1. Zero padding adds nothing; dilation is bounded by √(k_h k_w).
 - MaxPool2d: each output picks one input, and each input is picked by ⌈k / s⌉ windows an axis at
   most: 1 where windows do not overlap.
-- ReLU, Flatten: 1.
+- BatchNorm that follows no weight layer: max |γ| / √(σ² + ε).
+- ReLU, Flatten, the mean over a channel's pixels: 1 at most.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -24,38 +31,84 @@ import torch
 from torch import Tensor, nn
 
 from worker.lab.core.errors import LabError
-from worker.lab.core.model import Normalize
+from worker.lab.core.model import AvgPool, Normalize, Residual
 
 Pair = int | tuple[int, ...]
+BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d
+Weighted = nn.Linear | nn.Conv2d
+STEADY = (
+    *(nn.Sequential, Residual, Normalize, nn.Linear, nn.Conv2d),
+    *(nn.ReLU, nn.Flatten, nn.MaxPool2d, AvgPool, nn.Identity),
+)
 
 
 @dataclass(frozen=True)
 class Layers:
-    """The weight layers of a network in order: `layer1`, `layer2`, …"""
+    """The weight layers of a network in the order of a forward pass, a residual block's branch
+    before its shortcut: `layer1`, `layer2`, …
 
-    modules: list[nn.Module]
-    weights: list[Tensor]
+    `norms[l]` is the batch normalisation folded into layer l, if one follows it at once: such a
+    layer's function does not change with the scale of its weight.
+    """
+
+    model: nn.Module
+    modules: list[Weighted]
+    folds: list[BatchNorm | None]
 
     @classmethod
     def of(cls, model: nn.Module) -> Layers:
         """Found once: walking the modules costs more than the norms."""
-        modules = list(model.modules())
-        weights = [module.weight for module in modules if isinstance(module, nn.Linear | nn.Conv2d)]
-        return cls(modules, weights)
+        pairs = list(_weighted(model))
+        return cls(model, [module for module, _ in pairs], [fold for _, fold in pairs])
 
     @property
     def names(self) -> list[str]:
-        return [f"layer{number}" for number in range(1, len(self.weights) + 1)]
+        return [f"layer{number}" for number in range(1, len(self.modules) + 1)]
+
+    @cached_property
+    def weights(self) -> list[Tensor]:
+        """W_l as the optimizer sees it."""
+        return [module.weight for module in self.modules]
+
+    @property
+    def folded(self) -> list[Tensor]:
+        """Ŵ_l, differentiable in W_l and γ; the running variance is a constant."""
+        pairs = zip(self.weights, self.folds, strict=True)
+        return [weight if fold is None else _fold(weight, fold) for weight, fold in pairs]
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether the network is one chain without batch normalisation."""
+        return not any(isinstance(found, Residual | BatchNorm) for found in self.model.modules())
+
+    @cached_property
+    def steady(self) -> bool:
+        """Whether the network does the same in training as in evaluation."""
+        return all(isinstance(found, STEADY) for found in self.model.modules())
 
     def norms(self) -> Tensor:
-        """‖W_l‖_F of every layer, (L,), without autograd's tape."""
+        """‖Ŵ_l‖_F of every layer, (L,), without autograd's tape."""
         with torch.no_grad():
-            return torch.stack(torch._foreach_norm(self.weights))
+            weights = self.weights if self.plain else self.folded
+            return torch.stack(torch._foreach_norm(weights))
+
+    def intrinsic(self, norms: Tensor) -> Tensor:
+        """ν, from one norm a layer (L,): any norm, and differentiable in it."""
+        if self.plain:
+            return norms.prod()
+        return _product(self.model, iter(norms.unbind()), constants=False)
+
+    def bound(self, norms: Tensor) -> Tensor:
+        """What ‖J_f‖₂ cannot exceed, from any norm of each Ŵ_l that bounds its spectral norm."""
+        if self.plain:
+            return self.constant * norms.prod()
+        return _product(self.model, iter(norms.unbind()), constants=True)
 
     @cached_property
     def constant(self) -> float:
-        """C above. Raises LabError("bad_spec") for a module whose stretch is not known."""
-        return math.prod(stretch(module) for module in self.modules)
+        """The product of all constants of a plain network.
+        Raises LabError("bad_spec") for a module whose stretch is not known."""
+        return math.prod(stretch(module) for module in _leaves(self.model))
 
 
 def stretch(module: nn.Module) -> float:
@@ -63,18 +116,81 @@ def stretch(module: nn.Module) -> float:
     match module:
         case Normalize():
             return 1 / float(module.std.min())
-        case nn.Linear() | nn.ReLU() | nn.Flatten() | nn.Sequential():
+        case nn.Linear() | nn.ReLU() | nn.Flatten() | AvgPool() | nn.Identity():
             return 1.0
         case nn.Conv2d() if module.padding_mode == "zeros":
             strides = module.stride if set(module.dilation) == {1} else (1, 1)
             return _overlap(module.kernel_size, strides)
         case nn.MaxPool2d() if module.dilation == 1:
             return _overlap(module.kernel_size, module.stride)
+        case nn.BatchNorm1d() | nn.BatchNorm2d():
+            return float(slope(module).abs().max())
     raise LabError("bad_spec", f"no bound is known for the layer {type(module).__name__}")
+
+
+def slope(norm: BatchNorm) -> Tensor:
+    """γ / √(σ² + ε), (C,), by the running variance."""
+    assert norm.running_var is not None
+    return norm.weight / (norm.running_var + norm.eps).sqrt()
+
+
+def chain(module: nn.Module) -> Iterator[tuple[nn.Module, BatchNorm | None]]:
+    """The links of a chain: leaves and residual blocks in order, each with the batch
+    normalisation that is folded into it."""
+    links = list(_links(module))
+    skip = False
+    for link, after in zip(links, [*links[1:], None], strict=True):
+        if skip:
+            skip = False
+            continue
+        fold = after if isinstance(link, Weighted) and isinstance(after, BatchNorm) else None
+        skip = fold is not None
+        yield link, fold
+
+
+def _links(module: nn.Module) -> Iterator[nn.Module]:
+    if isinstance(module, nn.Sequential):
+        for child in module:
+            yield from _links(child)
+    else:
+        yield module
+
+
+def _weighted(module: nn.Module) -> Iterator[tuple[Weighted, BatchNorm | None]]:
+    for link, fold in chain(module):
+        if isinstance(link, Residual):
+            yield from _weighted(link.branch)
+            yield from _weighted(link.shortcut)
+        elif isinstance(link, Weighted):
+            yield link, fold
+
+
+def _leaves(module: nn.Module) -> Iterator[nn.Module]:
+    for link, _ in chain(module):
+        yield link
+
+
+def _product(module: nn.Module, norms: Iterator[Tensor], constants: bool) -> Tensor:
+    """The tree's product; `norms` are taken in the order of `_weighted`."""
+    total = torch.ones(())
+    for link, _ in chain(module):
+        if isinstance(link, Residual):
+            branch = _product(link.branch, norms, constants)
+            total = total.to(branch) * (branch + _product(link.shortcut, norms, constants))
+        else:
+            total = total * (stretch(link) if constants else 1.0)
+            if isinstance(link, Weighted):
+                norm = next(norms)
+                total = total.to(norm) * norm
+    return total
+
+
+def _fold(weight: Tensor, norm: BatchNorm) -> Tensor:
+    return weight * slope(norm).view(-1, *[1] * (weight.dim() - 1))
 
 
 def _overlap(kernel: Pair, stride: Pair) -> float:
     """√ of the number of windows, over both axes, that one entry can lie in."""
-    kernels = (kernel, kernel) if isinstance(kernel, int) else kernel
-    strides = (stride, stride) if isinstance(stride, int) else stride
+    kernels: Sequence[int] = (kernel, kernel) if isinstance(kernel, int) else kernel
+    strides: Sequence[int] = (stride, stride) if isinstance(stride, int) else stride
     return math.sqrt(math.prod(math.ceil(k / s) for k, s in zip(kernels, strides, strict=True)))

@@ -70,7 +70,7 @@ class Losses:
 
     def _objective(self, step: Step) -> Callable[[Point], Tensor]:
         def objective(point: Point) -> Tensor:
-            moved = replace(step, point=point, _logits=None)
+            moved = replace(step, point=point, ahead=True, _logits=None)
             losses = [loss for m in self._data for loss in m.data_loss(moved).values()]
             return torch.stack(losses).sum(0)
 

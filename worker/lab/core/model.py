@@ -29,6 +29,26 @@ class Normalize(nn.Module):
         return (x - self.mean) / self.std
 
 
+class Residual(nn.Module):
+    """x ↦ shortcut(x) + branch(x); an empty shortcut is the identity."""
+
+    def __init__(self, branch: nn.Sequential, shortcut: nn.Sequential) -> None:
+        super().__init__()
+        self.branch = branch
+        self.shortcut = shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.shortcut(x) + self.branch(x)
+        return out
+
+
+class AvgPool(nn.Module):
+    """The mean of every channel: (B, C, H, W) to (B, C)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean((2, 3))
+
+
 class Model(Spec):
     """An architecture: `plan` says its layers, with parameters' names where numbers vary."""
 
@@ -49,9 +69,9 @@ class Model(Spec):
         Raises LabError(code="bad_spec") where the plan does not fit the data.
         """
         layers = self._layers(task)
-        shapes = [task.shape, *plans.walk(layers, task.shape)]
-        built = [_module(layer, shape) for layer, shape in zip(layers, shapes, strict=False)]
-        return nn.Sequential(Normalize(task.mean, task.std, len(task.shape)), *built)
+        return nn.Sequential(
+            Normalize(task.mean, task.std, len(task.shape)), *_modules(layers, task.shape)
+        )
 
     def _layers(self, task: Task) -> list[plans.Resolved]:
         layers = plans.resolve(self.plan, {**self.model_dump(), "classes": len(task.classes)})
@@ -62,6 +82,11 @@ class Model(Spec):
         return layers
 
 
+def _modules(layers: list[plans.Resolved], shape: tuple[int, ...]) -> list[nn.Module]:
+    shapes = [shape, *plans.walk(layers, shape)]
+    return [_module(layer, entering) for layer, entering in zip(layers, shapes, strict=False)]
+
+
 def _module(layer: plans.Resolved, shape: tuple[int, ...]) -> nn.Module:
     """One layer of a plan as a torch module, given the shape that enters it."""
     match layer:
@@ -70,9 +95,19 @@ def _module(layer: plans.Resolved, shape: tuple[int, ...]) -> nn.Module:
         case plans.Conv():
             sizes = int(layer.kernel), int(layer.stride), int(layer.padding)
             return nn.Conv2d(shape[0], int(layer.out), *sizes, bias=bool(layer.bias))
+        case plans.BatchNorm():
+            return nn.BatchNorm1d(shape[0]) if len(shape) == 1 else nn.BatchNorm2d(shape[0])
         case plans.Relu():
             return nn.ReLU()
         case plans.MaxPool():
             return nn.MaxPool2d(int(layer.size))
+        case plans.AvgPool():
+            return AvgPool()
         case plans.Flatten():
             return nn.Flatten()
+        case plans.Residual():
+            branch, shortcut = (
+                nn.Sequential(*_modules(plans.resolve(path, {}), shape))
+                for path in (layer.branch, layer.shortcut)
+            )
+            return Residual(branch, shortcut)

@@ -40,6 +40,8 @@ class Run:
     generator: torch.Generator
     weights: list[nn.Parameter]
     macs: int
+    initial: dict[str, Tensor]
+    datasets: Path | None = None
     step: int = 0
 
     @classmethod
@@ -69,6 +71,8 @@ class Run:
             torch.Generator().manual_seed(spec.seed),
             trainable(model),
             network.cost(task).macs * spec.batch_size,
+            {name: value.detach().clone() for name, value in model.named_parameters()},
+            datasets,
         )
 
     @property
@@ -83,10 +87,13 @@ class Run:
         """The learning rate of the step to come."""
         return self.recipe.rate(self.step, self.steps)
 
-    def look(self, x: Tensor, y: Tensor) -> tuple[Step, Roots, Terms]:
-        """Forward on a batch: the step, where backward starts, and the losses by name."""
+    def look(self, x: Tensor, y: Tensor, ahead: bool = False) -> tuple[Step, Roots, Terms]:
+        """Forward on a batch: the step, where backward starts, and the losses by name.
+        A look ahead leaves no trace in the model."""
         point = Point(x)
-        step = Step(self.model, self.task, self.step, y, point, point, self.generator)
+        step = Step(
+            self.model, self.task, self.step, self.steps, y, point, point, self.generator, {}, ahead
+        )
         return step, *self.losses.terms(step)
 
     def gradients(self, x: Tensor, y: Tensor) -> tuple[Step, Terms]:

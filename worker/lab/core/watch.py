@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 from dataclasses import replace
 
@@ -32,13 +33,16 @@ class Watch:
     @property
     def shares_backward(self) -> bool:
         """Whether the training pass yields the input gradients too."""
-        return self.wants_gradient and self.run.losses.plain
+        return self.wants_gradient and self.run.losses.plain and self.run.layers.steady
 
     def view(self, step: Step, measures: bool = True, final: bool = False) -> View:
         """The run as it stands, before `update`. Input gradients are for `measure` alone."""
         run, x = self.run, step.clean.x
-        gradient = self._input_gradient(x, step.y) if measures and self.wants_gradient else None
-        logits = step.logits if step.point is step.clean else run.model(x)
+        with evaluating(run.model) if not run.layers.steady else contextlib.nullcontext():
+            wanted = measures and self.wants_gradient
+            gradient = self._input_gradient(x, step.y) if wanted else None
+            same = step.point is step.clean and run.layers.steady
+            logits = step.logits if same else run.model(x)
         return View(
             model=run.model,
             task=run.task,
@@ -48,6 +52,9 @@ class Watch:
             logits=logits.detach(),
             input_gradient=gradient,
             generator=self._generator,
+            initial=run.initial,
+            rate=run.rate(),
+            datasets=run.datasets,
             first=run.step == 0,
             final=final,
         )
@@ -74,9 +81,17 @@ class Watch:
 
     def final(self, x: Tensor, y: Tensor) -> tuple[Terms, Values]:
         """Everything once more: the last weights on a batch, and the whole of the test data."""
-        step, _, terms = self.run.look(x, y)
+        step, _, terms = self.run.look(x, y, ahead=True)
         view = self.view(step, final=True)
-        return terms, self.measure(view) | self.survey(view)
+        return terms, self.measure(view) | self.survey(view) | self.study(view)
+
+    @torch.no_grad()
+    def study(self, view: View) -> Values:
+        with evaluating(self.run.model):
+            values: Values = {}
+            for diagnostic in self.run.diagnostics:
+                values |= diagnostic.study(view)
+            return values
 
 
 def input_gradient(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:

@@ -28,7 +28,7 @@ class BoundTightness(Diagnostic):
     def measure(self, view: View) -> Iterator[Reading]:
         residual = view.logits.softmax(1).scatter_(1, view.y[:, None], -1.0, reduce="add")
         sizes = torch.linalg.vector_norm(residual, dim=1)
-        reach = view.layers.constant * view.intrinsic_norm
+        reach = view.reach
         bound = reach * sizes.mean()
         yield "gradient/bound", bound
         yield "gradient/bound_max", reach * sizes.max()
