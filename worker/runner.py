@@ -15,6 +15,7 @@ from worker.contract.spec import AttackSpec, TrainSpec
 from worker.contract.wire import Source, Ticket, artifact_path
 from worker.lab import checkpoint, evaluate, fit
 from worker.lab.core.errors import LabError
+from worker.lab.fit import RESUME
 from worker.sinks import Sink
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -56,7 +57,7 @@ def events(
     folder = artifact_path(settings.data_dir, ticket.job, ticket.attempt, "any").parent
     if ticket.kind == "train":
         spec = TrainSpec.model_validate(ticket.spec)
-        return fit(spec, tell, folder, settings.datasets_dir, stop)
+        return fit(spec, tell, folder, settings.datasets_dir, stop, _left(folder))
     if ticket.source is None:
         raise LabError("no_source", "the ticket names no trained network to attack")
     model, task = checkpoint.load(
@@ -69,6 +70,12 @@ def events(
 
 def _trained(source: Source, settings: Settings) -> Path:
     return artifact_path(settings.data_dir, source.job, source.attempt, source.checkpoint)
+
+
+def _left(folder: Path) -> Path | None:
+    """What the job's latest attempt left to resume from, this one being `folder`."""
+    earlier = (folder.parent / str(number) / RESUME for number in range(int(folder.name), 0, -1))
+    return next((file for file in earlier if file.is_file()), None)
 
 
 def _failed(error: Exception, tell: Teller) -> Failed:

@@ -94,9 +94,9 @@ def test_it_is_the_plain_loop(tmp_path: Path) -> None:
     task = Dataset.of({"name": "digits"}).load(None)
     torch.manual_seed(0)
     model = Model.of(DIGITS["model"]).build(task)
-    generator = torch.Generator().manual_seed(0)
     optimizer = torch.optim.SGD(model.parameters(), 0.05, 0.9)
-    for _ in range(2):
+    for epoch in range(2):
+        generator = torch.Generator().manual_seed(epoch)
         for batch in torch.randperm(len(task.train), generator=generator).split(64):
             optimizer.zero_grad()
             F.cross_entropy(model(task.train.x[batch]), task.train.y[batch]).backward()
@@ -130,7 +130,7 @@ def test_the_loss_is_the_sum_of_its_terms_and_the_input_gradient_is_right() -> N
     task = Dataset.of({"name": "digits"}).load(None)
     torch.manual_seed(0)
     model = Model.of(DIGITS["model"]).build(task)
-    x, y = next(batches(task.train, 64, torch.Generator().manual_seed(0)))
+    x, y = next(batches(task.train, 64, seed=0, epoch=0))
     x.requires_grad_()
     F.cross_entropy(model(x), y, reduction="sum").backward()
     assert x.grad is not None
@@ -255,7 +255,7 @@ def test_batches_hold_every_example_once_also_across_chunks(
 ) -> None:
     monkeypatch.setattr("worker.lab.core.batches.GATHERED_BYTES", 4 * 5 * 3)
     split = Split(torch.arange(23.0)[:, None].expand(23, 5).contiguous(), torch.arange(23))
-    found = list(batches(split, 3, torch.Generator().manual_seed(0)))
+    found = list(batches(split, 3, seed=0, epoch=0))
     assert [len(y) for _, y in found] == [3] * 7 + [2]
     ys = torch.cat([y for _, y in found])
     assert sorted(ys.tolist()) == list(range(23))

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from worker.__main__ import main
-from worker.contract.events import AnyEvent, Failed, Finished, Measured, Saved, Teller
+from worker.contract.events import AnyEvent, Failed, Finished, Measured, Saved, Started, Teller
 from worker.contract.settings import Settings
 from worker.contract.wire import Source, Ticket, artifact_path
 from worker.lab.core.errors import LabError
@@ -47,6 +47,18 @@ def test_a_training_job_and_an_attack_on_it(tmp_path: Path) -> None:
     )
     assert isinstance(ending, Finished)
     assert any("attack/fgsm/accuracy" in e.values for e in events if isinstance(e, Measured))
+
+
+def test_a_later_attempt_goes_on_where_the_last_one_stopped(tmp_path: Path) -> None:
+    sink, begun = Memory(), iter(range(3))
+    first = Ticket(job="a", kind="train", attempt=1, spec=SPEC)
+    settings = Settings(data_dir=tmp_path)
+    run(first, sink, lambda: next(begun, None) is None, settings, Teller("a", 1))
+    ending, events = done(Ticket(job="a", kind="train", attempt=3, spec=SPEC), tmp_path)
+    assert isinstance(ending, Finished)
+    assert isinstance(events[0], Started)
+    assert events[0].info["resumed_at"] == 3
+    assert min(event.step for event in events if isinstance(event, Measured)) >= 3
 
 
 def test_an_error_of_the_lab_keeps_code_and_step(tmp_path: Path) -> None:

@@ -48,9 +48,14 @@ def write(path: Path, data: bytes) -> Written:
 
 def save(model: nn.Module, path: Path, metadata: Mapping[str, str]) -> Written:
     """Write the model's parameters and buffers atomically, with text beside them in the header."""
+    return store(path, model.state_dict(), metadata)
+
+
+def store(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Written:
+    """Write tensors atomically, with text beside them in the header."""
     # Copies, because safetensors refuses tensors that share memory, as tied weights do.
-    tensors = {name: _copy(tensor) for name, tensor in model.state_dict().items()}
-    return write(path, to_bytes(tensors, dict(metadata)))
+    copies = {name: _copy(tensor) for name, tensor in tensors.items()}
+    return write(path, to_bytes(copies, dict(metadata)))
 
 
 def metadata(path: Path) -> dict[str, str]:

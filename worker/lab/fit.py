@@ -16,6 +16,7 @@ from worker.contract.events import AnyEvent, Finished, Measured, Saved, Started,
 from worker.contract.spec import TrainSpec
 from worker.lab import checkpoint
 from worker.lab.core import device as devices
+from worker.lab.core import memory
 from worker.lab.core.batches import batches
 from worker.lab.core.diagnostic import View
 from worker.lab.core.errors import LabError
@@ -25,6 +26,9 @@ from worker.lab.core.run import Run
 from worker.lab.core.watch import Values, Watch, rehearse
 
 FINAL = "final.safetensors"
+RESUME = "resume.safetensors"
+KEPT_EVERY_S = 15.0
+"""What a lost worker can cost."""
 
 
 def fit(
@@ -33,18 +37,24 @@ def fit(
     folder: Path | None = None,
     datasets: Path | None = None,
     stop: Callable[[], bool] = lambda: False,
+    resume: Path | None = None,
 ) -> Iterator[AnyEvent]:
     """Train as the spec says: Started, Measured…, Saved, Finished, each as soon as it is known.
 
     `folder` is where the network is saved (nothing is saved without one), `datasets` a folder of
     data sets by name. `stop` is asked before every step; once it is true the network is saved and
     the run finishes as cancelled. A measurement at step n is of the weights after n updates.
-    On a CPU a spec gives the same weights bit for bit, however often it is measured.
+
+    Every 15 s, and when it is stopped, the run leaves `resume.safetensors` in `folder`, all that it
+    remembers; given as `resume`, the run goes on from there. On a CPU a spec gives the same
+    weights bit for bit, however often it is measured, interrupted and resumed.
 
     Raises LabError; Diverged, once the step that shows it is told.
     """
     run = Run.build(_parsed(spec), datasets)
-    training = _Training(run, tell or Teller(), stop)
+    if resume is not None:
+        memory.unpack(run, resume)
+    training = _Training(run, tell or Teller(), stop, folder)
     with devices.threads(run.device, run.macs):
         yield training.started()
         yield from training.steps()
@@ -52,6 +62,8 @@ def fit(
             yield from training.final()
     if folder is not None:
         yield training.saved(folder)
+        if not training.cancelled:
+            (folder / RESUME).unlink(missing_ok=True)
     yield training.finished()
 
 
@@ -67,8 +79,11 @@ def _parsed(spec: TrainSpec | Mapping[str, Any]) -> TrainSpec:
 class _Training:
     """The loop: what makes a step, when to look, what to tell."""
 
-    def __init__(self, run: Run, tell: Teller, stop: Callable[[], bool]) -> None:
-        self.run, self.tell, self.stop = run, tell, stop
+    def __init__(
+        self, run: Run, tell: Teller, stop: Callable[[], bool], folder: Path | None
+    ) -> None:
+        self.run, self.tell, self.stop, self.folder = run, tell, stop, folder
+        self._kept = time.monotonic()
         self.watch = Watch(run)
         self.pace = _pace(run)
         self.ledger = Ledger(tell, run.steps_per_epoch, run.device)
@@ -83,6 +98,7 @@ class _Training:
             run.spec.epochs,
             catalog.load().hash,
             steps_per_epoch=run.steps_per_epoch,
+            resumed_at=run.step,
             parameters=sum(weight.numel() for weight in run.model.parameters()),
             layers=run.layers.names,
             terms=terms,
@@ -90,17 +106,34 @@ class _Training:
         )
 
     def steps(self) -> Iterator[Measured]:
-        run, stop, ledger = self.run, self.stop, self.ledger
-        for _ in range(run.spec.epochs):
-            for x, y in batches(run.task.train, run.spec.batch_size, run.generator):
-                if stop():
-                    self.cancelled = True
-                    yield from ledger.flush()
-                    return
-                self._step(x, y)
-                if ledger.due():
-                    yield from self._told()
+        stop, ledger = self.stop, self.ledger
+        for x, y in self._batches():
+            if stop():
+                self.cancelled = True
+                yield from ledger.flush()
+                self._keep()
+                return
+            self._step(x, y)
+            if ledger.due():
+                yield from self._told()
+                if time.monotonic() - self._kept >= KEPT_EVERY_S:
+                    self._keep()
         yield from self._told()
+
+    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        run = self.run
+        first, skip = divmod(run.step, run.steps_per_epoch)
+        for epoch in range(first, run.spec.epochs):
+            yield from batches(
+                run.task.train, run.spec.batch_size, run.spec.seed, epoch, skip * (epoch == first)
+            )
+
+    def _keep(self) -> None:
+        """Leave all that the run remembers, in place of what was left before."""
+        if self.folder is not None:
+            tensors, text = memory.pack(self.run)
+            checkpoint.store(self.folder / RESUME, tensors, text)
+        self._kept = time.monotonic()
 
     def final(self) -> Iterator[Measured]:
         """The last weights on a batch, and on the whole of the test data."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import torch
 from torch import Tensor
@@ -14,9 +15,17 @@ GATHERED_BYTES = 4 * 2**20
 small enough to stay in a processor's cache."""
 
 
-def batches(split: Split, size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-    """One epoch in an order drawn from a CPU generator; the last batch may be smaller."""
-    order = torch.randperm(len(split), generator=generator).to(split.y.device)
+def batches(
+    split: Split, size: int, seed: int, epoch: int, skip: int = 0
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """One epoch but for its first `skip` batches, in an order that seed and epoch determine, so
+    that a resumed run needs no memory of it; the last batch may be smaller."""
+    dice = torch.Generator().manual_seed(seed * 1_000_003 + epoch)
+    order = torch.randperm(len(split), generator=dice).to(split.y.device)
+    return islice(_cut(split, size, order), skip, None)
+
+
+def _cut(split: Split, size: int, order: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
     each = max(1, split.x[0].numel() * split.x.element_size())
     chunk = max(1, GATHERED_BYTES // (each * size)) * size
     for part in torch.split(order, chunk):
