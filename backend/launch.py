@@ -10,11 +10,12 @@ from kombu.exceptions import OperationalError as QueueError
 from redis.exceptions import RedisError
 
 from backend.errors import Problem, bad_field
-from backend.estimate import Estimate, Speed, of_attack, of_train, require_affordable
+from backend.estimate import Estimate, Speed, network, of_attack, of_train, require_affordable
 from backend.parts import Parts, is_id
 from backend.requests import NewJob, validated
 from backend.store import artifacts, jobs
-from worker.contract import wire
+from worker.contract import combine, wire
+from worker.contract.catalog import Catalog
 from worker.contract.spec import AttackSpec, TrainSpec
 
 CHECKPOINT = "final.safetensors"
@@ -59,6 +60,7 @@ def estimated(given: Parts, asked: NewJob, source: wire.Source | None) -> Estima
     """What it will cost; 422 with the estimate where that is too much."""
     speed = _speed(given)
     if isinstance(asked.spec, TrainSpec):
+        require_sense(given.catalog, asked.spec)
         estimate = of_train(given.catalog, asked.spec, speed)
     else:
         assert source is not None
@@ -66,6 +68,15 @@ def estimated(given: Parts, asked: NewJob, source: wire.Source | None) -> Estima
         estimate = of_attack(given.catalog, asked.spec, spec, speed)
     require_affordable(estimate, given.settings.cost_limit_s)
     return estimate
+
+
+def require_sense(catalog: Catalog, spec: TrainSpec) -> None:
+    """422 naming every choice that others exclude, or that needs what the model lacks."""
+    layers, _ = network(catalog, spec)
+    chosen = combine.chosen(spec, lambda kind, name: catalog.find(kind, name).facts)
+    found = [(f"spec.{field}", reason) for field, reason in combine.refusals(chosen, layers)]
+    if found:
+        raise Problem(422, ": ".join(found[0]), found)
 
 
 def _speed(given: Parts) -> Speed:

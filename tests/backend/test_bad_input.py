@@ -85,6 +85,19 @@ BODIES: list[tuple[str, Any, int, str | None]] = [
     ("a method twice", train(methods=[{"name": "weissi"}] * 2), 422, "spec.methods"),
     ("too many methods", train(methods=[{"name": "weissi"}] * 17), 422, "spec.methods"),
     (
+        "two losses to learn by",
+        train(methods=[{"name": "cross_entropy"}, {"name": "trades"}]),
+        422,
+        "spec.methods.1",
+    ),
+    ("no loss to learn by", train(methods=[{"name": "weissi"}]), 422, "spec.methods"),
+    (
+        "a method that needs what the model lacks",
+        train(methods=[{"name": "cross_entropy"}, {"name": "weight_rescaling"}]),
+        422,
+        "spec.methods.1",
+    ),
+    (
         "a model that does not fit",
         train(dataset={"name": "moons"}, model={"name": "cnn"}),
         422,

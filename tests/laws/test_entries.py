@@ -14,6 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from worker.contract import plan
 from worker.contract.catalog import PATH, Catalog, attack_spec_model, choice_model, train_spec_model
+from worker.contract.combine import NEEDS
 from worker.contract.presets import presets
 from worker.lab.core.dataset import Dataset
 from worker.lab.core.model import Model
@@ -23,6 +24,15 @@ from worker.lab.core.task import Split, Task
 EVERY = [cls for kind in FOLDERS for cls in entries(kind).values()]
 FULL = catalog(presets())
 NAMED = [f"{cls.kind}-{cls.name()}" for cls in EVERY]
+
+
+@pytest.mark.parametrize("cls", EVERY, ids=NAMED)
+def test_what_it_needs_and_excludes_exists(cls: type[Spec]) -> None:
+    assert set(cls.needs) <= set(NEEDS)
+    for other, reason in cls.excludes.items():
+        kind, _, name = other.rpartition("/")
+        assert name in entries(kind or cls.kind), other
+        assert len(reason) > 10
 
 
 def parameters() -> list[tuple[type[Spec], str, dict[str, Any]]]:

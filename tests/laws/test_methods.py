@@ -32,7 +32,7 @@ def spec(*methods: dict[str, Any]) -> dict[str, Any]:
 
 def stands_alone(name: str) -> bool:
     """Whether it is itself the loss to learn by; others are added to cross-entropy."""
-    return bool(entries("method")[name].cross_entropy)  # type: ignore[attr-defined]
+    return bool(entries("method")[name].learns)  # type: ignore[attr-defined]
 
 
 def curve(*methods: dict[str, Any]) -> list[Measured]:

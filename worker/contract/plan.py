@@ -164,6 +164,15 @@ def leaves(layers: Iterable[Resolved]) -> Iterator[Leaf]:
             yield layer
 
 
+def paths(layers: Sequence[Resolved]) -> Iterator[list[Resolved]]:
+    """Every chain of a tree: the whole, and the branches and shortcuts in it."""
+    yield list(layers)
+    for layer in layers:
+        if isinstance(layer, Residual):
+            yield from paths(_tree(layer.branch))
+            yield from paths(_tree(layer.shortcut))
+
+
 @dataclass(frozen=True)
 class Cost:
     """Of one forward pass of one example; memory counts what backward must keep."""

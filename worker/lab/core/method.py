@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
@@ -23,6 +23,14 @@ class Method(Spec):
     cross_entropy: ClassVar[bool] = False
     """Whether `data_loss` is just each example's cross-entropy at the step's point: if no other
     method adds to it or moves the point, input gradients come from the training pass itself."""
+
+    learns: ClassVar[bool] = False
+    """Whether `data_loss` is a loss to learn by itself, cross-entropy or what stands in its
+    place: a run has exactly one such method."""
+
+    @classmethod
+    def facts(cls) -> dict[str, Any]:
+        return {"learns": True} if cls.learns else {}
 
     def prepare(self, model: nn.Module, task: Task) -> nn.Module:
         """Before training: swap layers or wrap. May refuse with LabError("bad_spec", reason)."""

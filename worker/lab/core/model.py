@@ -61,19 +61,20 @@ class Model(Spec):
 
     def cost(self, task: Task) -> plans.Cost:
         """Of one forward pass of one example. Raises as `build` does."""
-        return plans.cost(self._layers(task), task.shape)
+        return plans.cost(self.layers_for(task), task.shape)
 
     def build(self, task: Task) -> nn.Sequential:
         """The network for a task, freshly initialised from torch's global generator.
 
         Raises LabError(code="bad_spec") where the plan does not fit the data.
         """
-        layers = self._layers(task)
+        layers = self.layers_for(task)
         return nn.Sequential(
             Normalize(task.mean, task.std, len(task.shape)), *_modules(layers, task.shape)
         )
 
-    def _layers(self, task: Task) -> list[plans.Resolved]:
+    def layers_for(self, task: Task) -> list[plans.Resolved]:
+        """The plan with this model's numbers in it. Raises as `build` does."""
         layers = plans.resolve(self.plan, {**self.model_dump(), "classes": len(task.classes)})
         try:
             plans.walk(layers, task.shape)

@@ -39,6 +39,10 @@ class Spec(BaseModel):
     title: ClassVar[str] = ""
     paper: ClassVar[str] = ""
     invariant: ClassVar[bool | None] = None
+    needs: ClassVar[tuple[str, ...]] = ()
+    """What a model must have for this to make sense: names of `worker/contract/combine.py`."""
+    excludes: ClassVar[dict[str, str]] = {}
+    """What it cannot be combined with, by name ("kind/name" for another kind), and why."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
@@ -57,6 +61,12 @@ class Spec(BaseModel):
         return {}
 
     @classmethod
+    def told(cls) -> dict[str, Any]:
+        """All facts: its own, and what it can be combined with."""
+        limits = {"needs": list(cls.needs), "excludes": cls.excludes}
+        return {**cls.facts(), **{name: limit for name, limit in limits.items() if limit}}
+
+    @classmethod
     def entry(cls) -> Entry:
         """The catalogue's card."""
         text = inspect.cleandoc(cls.__doc__ or "")
@@ -71,7 +81,7 @@ class Spec(BaseModel):
             paper=cls.paper,
             invariant=cls.invariant,
             schema={key: schema[key] for key in ("properties", "required") if key in schema},
-            facts=cls.facts(),
+            facts=cls.told(),
         )
 
     @classmethod

@@ -8,18 +8,28 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from worker.contract import combine
 from worker.contract.spec import TrainSpec
 from worker.lab.core import device as devices
 from worker.lab.core.dataset import Dataset
 from worker.lab.core.diagnostic import Diagnostic
+from worker.lab.core.errors import LabError
 from worker.lab.core.layers import Layers
 from worker.lab.core.losses import Losses, Roots, Terms
 from worker.lab.core.method import Method
 from worker.lab.core.model import Model
 from worker.lab.core.optimizer import Optimizer, trainable
 from worker.lab.core.point import Point
+from worker.lab.core.registry import entries
 from worker.lab.core.step import Step
 from worker.lab.core.task import Task
+
+
+def require_sense(spec: TrainSpec, network: Model, task: Task) -> None:
+    """LabError where choices exclude each other, or the network lacks what one needs."""
+    chosen = combine.chosen(spec, lambda kind, name: entries(kind)[name].told())
+    for field, reason in combine.refusals(chosen, network.layers_for(task)):
+        raise LabError("bad_spec", f"{field}: {reason}")
 
 
 @dataclass
@@ -53,6 +63,7 @@ class Run:
         recipe = Optimizer.of(spec.optimizer)
         network = Model.of(spec.model)
         task = Dataset.of(spec.dataset).load(datasets).to(device)
+        require_sense(spec, network, task)
         torch.manual_seed(spec.seed)
         model: nn.Module = network.build(task)
         for method in methods:

@@ -20,6 +20,7 @@ class CrossEntropy(Method):
     title: ClassVar[str] = "Cross-entropy"
     invariant: ClassVar[bool | None] = True
     cross_entropy: ClassVar[bool] = True
+    learns: ClassVar[bool] = True
 
     def data_loss(self, step: Step) -> dict[str, Tensor]:
         return {"cross_entropy": F.cross_entropy(step.logits, step.y, reduction="none")}

@@ -1,0 +1,106 @@
+"""Which choices make sense together, decided from the catalogue's facts and the model's layers.
+
+An entry's facts say what it `needs` of a model, by the names below, and what it `excludes`: a
+name of its own kind, or "kind/name" of another, each with the reason. A method that `learns` is a
+loss to learn by itself: a run has exactly one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+from worker.contract.plan import BatchNorm, Conv, Leaf, Linear, Resolved, leaves, paths
+from worker.contract.spec import TrainSpec
+
+Refusal = tuple[str, str]
+"""A field of the spec, such as `methods.1`, and why it cannot be."""
+
+
+class Part(NamedTuple):
+    """One choice of a spec."""
+
+    kind: str
+    name: str
+    facts: Mapping[str, Any]
+
+
+class Need(NamedTuple):
+    """What a model may have to offer."""
+
+    told: str
+    met: Callable[[Sequence[Resolved]], bool]
+
+
+def chosen(spec: TrainSpec, facts: Callable[[str, str], Mapping[str, Any]]) -> dict[str, Part]:
+    """The choices of a spec by field, with the facts that a kind and a name have."""
+    fields = {"dataset": ("dataset", spec.dataset), "model": ("model", spec.model)}
+    fields["optimizer"] = ("optimizer", spec.optimizer)
+    for kind, several in (("method", spec.methods), ("diagnostic", spec.diagnostics)):
+        fields |= {f"{kind}s.{index}": (kind, choice) for index, choice in enumerate(several)}
+    return {
+        field: Part(kind, choice.name, facts(kind, choice.name))
+        for field, (kind, choice) in fields.items()
+    }
+
+
+def refusals(chosen: Mapping[str, Part], layers: Sequence[Resolved]) -> list[Refusal]:
+    """Everything that cannot make sense, by field; none where all does. `layers` is the model."""
+    methods = {field: part for field, part in chosen.items() if part.kind == "method"}
+    found = [*_lacking(chosen, layers), *_clashing(chosen)]
+    return found + _learning(methods) if methods else found
+
+
+def _lacking(chosen: Mapping[str, Part], layers: Sequence[Resolved]) -> Iterator[Refusal]:
+    model = next((part.name for part in chosen.values() if part.kind == "model"), "the model")
+    for field, part in chosen.items():
+        for need in (NEEDS[name] for name in part.facts.get("needs", ())):
+            if not need.met(layers):
+                yield field, f"{part.name} needs {need.told}; {model} has none as it is asked for"
+
+
+def _clashing(chosen: Mapping[str, Part]) -> Iterator[Refusal]:
+    """Each pair once, at the later of the two."""
+    parts = list(chosen.items())
+    for later, (field, part) in enumerate(parts):
+        for _, other in parts[:later]:
+            reason = _excluded(part, other) or _excluded(other, part)
+            if reason:
+                yield field, f"{part.name} and {other.name} exclude each other: {reason}"
+
+
+def _excluded(part: Part, other: Part) -> str | None:
+    excludes: Mapping[str, str] = part.facts.get("excludes", {})
+    own = excludes.get(other.name) if other.kind == part.kind else None
+    return own or excludes.get(f"{other.kind}/{other.name}")
+
+
+def _learning(methods: Mapping[str, Part]) -> list[Refusal]:
+    losses = [(field, part.name) for field, part in methods.items() if part.facts.get("learns")]
+    if not losses:
+        return [("methods", "none of these is a loss to learn by; add cross_entropy")]
+    (_, first), *others = losses
+    return [
+        (field, f"{first} and {name} each are the loss to learn by; choose one of them")
+        for field, name in others
+    ]
+
+
+def _normalised(layers: Sequence[Resolved]) -> bool:
+    return any(
+        isinstance(layer, Linear | Conv) and isinstance(after, BatchNorm)
+        for path in paths(layers)
+        for layer, after in pairwise(path)
+    )
+
+
+def _count(layers: Sequence[Resolved], kind: type[Leaf] | tuple[type[Leaf], ...]) -> int:
+    return sum(isinstance(layer, kind) for layer in leaves(layers))
+
+
+NEEDS: dict[str, Need] = {
+    "batch_norm": Need("batch normalisation right after a weight layer", _normalised),
+    "hidden": Need("a hidden layer", lambda layers: _count(layers, (Linear, Conv)) > 1),
+    "convolutions": Need("convolutions", lambda layers: _count(layers, Conv) > 0),
+}
