@@ -30,16 +30,18 @@ class JobError(BaseModel):
 
 class Job(BaseModel):
     id: str
-    kind: Literal["train", "attack"]
+    kind: Literal["train", "attack", "diagnose"]
     state: State
     attempt: int
     name: str
     tags: list[str]
     sweep: str | None
     spec: dict[str, Any]
+    source: dict[str, Any] | None = Field(description="of an attack: what trained its network")
     progress: Progress
     created_at: datetime
     started_at: datetime | None
+    attempt_started_at: datetime | None = Field(description="of the present attempt")
     ended_at: datetime | None
     worker: str | None
     device: str | None
@@ -121,9 +123,18 @@ def job_document(row: Mapping[str, Any]) -> dict[str, Any]:
         **{name: row[name] for name in _PLAIN},
         "progress": progress,
         **{name: moment(row[name]) for name in ("created_at", "started_at", "ended_at")},
+        "attempt_started_at": moment(row["attempt_at"]),
+        "source": _source(row["source"]),
         "cancelling": row["cancel_at"] is not None and row["ended_at"] is None,
         "cursor": cursor(row["told_attempt"], row["told_seq"]),
     }
+
+
+def _source(source: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The train job that left the network, with the data and the model of its spec."""
+    if source is None:
+        return None
+    return {"job": source["job"], **{name: source["spec"][name] for name in ("dataset", "model")}}
 
 
 def artifact_document(row: Mapping[str, Any]) -> dict[str, Any]:

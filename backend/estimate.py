@@ -14,7 +14,7 @@ from typing import Any
 from backend.errors import Problem, bad_field
 from worker.contract import plan as plans
 from worker.contract.catalog import Catalog
-from worker.contract.spec import AttackSpec, Choice, TrainSpec
+from worker.contract.spec import AttackSpec, Choice, DiagnoseSpec, TrainSpec
 from worker.contract.wire import WorkerCard
 
 STEP_S = 0.0005
@@ -27,6 +27,9 @@ COPIES = 4
 AUTO_POINTS = 2_000
 SERIES_EACH = 3
 """Series that a method or diagnostic stores, about, beside one for each layer."""
+PASSES = 10
+"""Over the test data, of a diagnostic that does not tell."""
+READINGS = 50
 MOST_POINTS = 50_000_000
 MOST_BYTES = 256 * 2**30
 MOST_COUNT = 2**53
@@ -102,6 +105,32 @@ def of_attack(catalog: Catalog, spec: AttackSpec, source: TrainSpec, speed: Spee
         memory_bytes=FLOAT_BYTES * numbers,
         seconds=steps * STEP_S + flops / speed.flops_per_s,
         points=2 * steps,
+        flops_per_s=speed.flops_per_s,
+        measured=speed.measured,
+    )
+
+
+def of_diagnosis(catalog: Catalog, spec: DiagnoseSpec, source: TrainSpec, speed: Speed) -> Estimate:
+    """Of diagnostics of what `source` trained: as rough as the passes that their cards tell."""
+    _, cost = network(catalog, source)
+    examples = split_size(catalog, source, "test")
+    passes = sum(
+        int(catalog.find("diagnostic", choice.name).facts.get("passes", PASSES))
+        for choice in spec.diagnostics
+    )
+    flops = 2.0 * cost.macs * examples * passes
+    numbers = (2 + len(spec.peers)) * cost.parameters
+    numbers += 2 * spec.batch_size * cost.activations
+    numbers += (examples + split_size(catalog, source, "train")) * math.prod(
+        example_shape(catalog, source.dataset)
+    )
+    return Estimate(
+        parameters=cost.parameters,
+        steps=len(spec.diagnostics),
+        flops=flops,
+        memory_bytes=FLOAT_BYTES * numbers,
+        seconds=passes * STEP_S + flops / speed.flops_per_s,
+        points=READINGS * len(spec.diagnostics),
         flops_per_s=speed.flops_per_s,
         measured=speed.measured,
     )

@@ -10,13 +10,21 @@ from kombu.exceptions import OperationalError as QueueError
 from redis.exceptions import RedisError
 
 from backend.errors import Problem, bad_field
-from backend.estimate import Estimate, Speed, network, of_attack, of_train, require_affordable
+from backend.estimate import (
+    Estimate,
+    Speed,
+    network,
+    of_attack,
+    of_diagnosis,
+    of_train,
+    require_affordable,
+)
 from backend.parts import Parts, is_id
 from backend.requests import NewJob, validated
 from backend.store import artifacts, jobs
 from worker.contract import combine, wire
 from worker.contract.catalog import Catalog
-from worker.contract.spec import AttackSpec, TrainSpec
+from worker.contract.spec import AttackSpec, DiagnoseSpec, TrainSpec
 
 CHECKPOINT = "final.safetensors"
 ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
@@ -28,32 +36,49 @@ def new_id() -> str:
 
 
 def read(given: Parts, body: Any) -> tuple[NewJob, wire.Source | None]:
-    """The job asked for, and what an attack starts from."""
+    """The job asked for, and the trained network it starts from."""
     asked = validated(given.requests.job, body)
     return asked, source_of(given, asked)
 
 
 def source_of(given: Parts, asked: NewJob) -> wire.Source | None:
-    """What an attack starts from; None for a training."""
-    return find_source(given, asked.spec.source) if isinstance(asked.spec, AttackSpec) else None
+    """What an attack or a diagnosis starts from; None for a training."""
+    match asked.spec:
+        case AttackSpec():
+            return find_source(given, asked.spec.source)
+        case DiagnoseSpec():
+            source = find_source(given, asked.spec.source)
+            return source.model_copy(update={"peers": _peers(given, asked.spec, source)})
+    return None
 
 
-def find_source(given: Parts, id: str) -> wire.Source:
+def _peers(given: Parts, spec: DiagnoseSpec, source: wire.Source) -> list[wire.Source]:
+    """The networks to compare with: all of the same data."""
+    peers = []
+    for index, id in enumerate(spec.peers):
+        field = f"spec.peers.{index}"
+        peers.append(find_source(given, id, field))
+        if peers[-1].spec["dataset"] != source.spec["dataset"]:
+            raise bad_field(field, "was trained on other data than the source")
+    return peers
+
+
+def find_source(given: Parts, id: str, field: str = "spec.source") -> wire.Source:
     """The checkpoint that a train job left; 422 for a wrong id, 409 where it is not there yet."""
     with given.store.read() as connection:
         row = jobs.get(connection, id) if is_id(id) else None
         if row is None or row["kind"] != "train":
-            raise bad_field("spec.source", "no train job has this id")
+            raise bad_field(field, "no train job has this id")
         found = artifacts.newest(connection, id, CHECKPOINT)
     if row["state"] in jobs.UNFINISHED:
-        raise _not_ready("the train job has not finished")
+        raise _not_ready(field, "the train job has not finished")
     if found is None:
-        raise _not_ready("the train job left no checkpoint")
+        raise _not_ready(field, "the train job left no checkpoint")
     return wire.Source(job=id, attempt=found["attempt"], spec=row["spec"], checkpoint=CHECKPOINT)
 
 
-def _not_ready(reason: str) -> Problem:
-    return Problem(409, f"spec.source: {reason}", [("spec.source", reason)])
+def _not_ready(field: str, reason: str) -> Problem:
+    return Problem(409, f"{field}: {reason}", [(field, reason)])
 
 
 def estimated(given: Parts, asked: NewJob, source: wire.Source | None) -> Estimate:
@@ -65,7 +90,10 @@ def estimated(given: Parts, asked: NewJob, source: wire.Source | None) -> Estima
     else:
         assert source is not None
         spec = TrainSpec.model_validate(source.spec)
-        estimate = of_attack(given.catalog, asked.spec, spec, speed)
+        if isinstance(asked.spec, AttackSpec):
+            estimate = of_attack(given.catalog, asked.spec, spec, speed)
+        else:
+            estimate = of_diagnosis(given.catalog, asked.spec, spec, speed)
     require_affordable(estimate, given.settings.cost_limit_s)
     return estimate
 
@@ -159,5 +187,6 @@ def default_name(asked: NewJob) -> str:
     if isinstance(asked.spec, TrainSpec):
         methods = " + ".join(choice.name for choice in asked.spec.methods)
         return f"{methods} on {asked.spec.dataset.name}"[:200]
-    attacks = " + ".join(choice.name for choice in asked.spec.attacks)
-    return f"{attacks} on {asked.spec.source}"[:200]
+    spec = asked.spec
+    chosen = spec.attacks if isinstance(spec, AttackSpec) else spec.diagnostics
+    return f"{' + '.join(choice.name for choice in chosen)} on {spec.source}"[:200]

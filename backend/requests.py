@@ -20,8 +20,13 @@ from pydantic import (
 from pydantic_core import ErrorDetails, from_json
 
 from backend.errors import Problem
-from worker.contract.catalog import Catalog, attack_spec_model, train_spec_model
-from worker.contract.spec import AttackSpec, TrainSpec
+from worker.contract.catalog import (
+    Catalog,
+    attack_spec_model,
+    diagnose_spec_model,
+    train_spec_model,
+)
+from worker.contract.spec import AttackSpec, DiagnoseSpec, TrainSpec
 
 T = TypeVar("T")
 MOST_ERRORS = 50
@@ -44,8 +49,8 @@ class _Body(BaseModel):
 class NewJob(_Body):
     """A job to do."""
 
-    kind: Literal["train", "attack"]
-    spec: TrainSpec | AttackSpec
+    kind: Literal["train", "attack", "diagnose"]
+    spec: TrainSpec | AttackSpec | DiagnoseSpec
     name: Name | None = None
     tags: Tags = []
 
@@ -64,6 +69,8 @@ class Requests:
         models: list[Any] = [_job_model("train", train_spec_model(catalog))]
         if catalog.of_kind("attack"):
             models.append(_job_model("attack", attack_spec_model(catalog)))
+        if catalog.of_kind("diagnostic"):
+            models.append(_job_model("diagnose", diagnose_spec_model(catalog)))
         kinds: Any = models[0]
         for model in models[1:]:
             kinds = kinds | model

@@ -17,15 +17,16 @@ from pydantic import ValidationError
 
 from worker.contract.events import AnyEvent, Failed, Finished, Measured, Saved, Started, Teller
 from worker.contract.settings import Settings
-from worker.contract.spec import AttackSpec, TrainSpec
+from worker.contract.spec import AttackSpec, DiagnoseSpec, TrainSpec
 from worker.contract.wire import artifact_path
-from worker.lab import checkpoint, evaluate, fit
+from worker.lab import checkpoint, diagnose, evaluate, fit
 from worker.lab.fit import FINAL
 from worker.runner import drive
 from worker.sinks import JsonLines
 
 SHOWN = ("train/loss", "test/accuracy", "norm/intrinsic", "gradient/input", "gradient/tightness")
 EVERY_S = 1.0
+SPECS = {"train": TrainSpec, "attack": AttackSpec, "diagnose": DiagnoseSpec}
 
 
 class NoJob(Exception):
@@ -43,8 +44,8 @@ def run_file(path: Path, out: Path | None, data_dir: Path | None) -> int:
             lines = JsonLines(stack.enter_context(out.open("wb"))) if out else None
             alone = Alone(settings, Progress(lines))
             stack.enter_context(alone.interruptible())
-            run = alone.train if kind == "train" else alone.attack
-            return int(isinstance(run(path, spec), Failed))
+            ending = alone.train(path, spec) if kind == "train" else alone.look(kind, path, spec)
+            return int(isinstance(ending, Failed))
         except (NoJob, OSError) as error:
             print(f"{path}: {error}", file=sys.stderr)
             return 2
@@ -107,7 +108,8 @@ class Alone:
         print(folder)
         return ending
 
-    def attack(self, path: Path, spec: dict[str, Any]) -> Finished | Failed:
+    def look(self, kind: str, path: Path, spec: dict[str, Any]) -> Finished | Failed:
+        """Attack or diagnose a network: a checkpoint, its folder, or the file of a train job."""
         source = path.parent / str(spec.get("source", ""))
         trained = source / FINAL if source.is_dir() else source
         if source.suffix == ".json":
@@ -120,17 +122,21 @@ class Alone:
             trained = self._folder(source) / FINAL
         if not trained.is_file():
             raise NoJob(f"its source {trained} is not there")
-        return self._attack(path, {**spec, "source": "local"}, trained)
+        return self._look(kind, path, {**spec, "source": "local"}, trained)
 
-    def _attack(self, path: Path, spec: dict[str, Any], trained: Path) -> Finished | Failed:
+    def _look(
+        self, kind: str, path: Path, spec: dict[str, Any], trained: Path
+    ) -> Finished | Failed:
         folder, tell = self._folder(path), Teller(_name(path))
+        datasets, stop = self.settings.datasets_dir, self._stop
 
         def told() -> Iterator[AnyEvent]:
             recipe = TrainSpec.model_validate_json(checkpoint.metadata(trained).get("spec", "{}"))
-            model, task = checkpoint.load(trained, recipe, self.settings.datasets_dir)
-            yield from evaluate(
-                AttackSpec.model_validate(spec), model, task, tell, folder, self._stop
-            )
+            model, task = checkpoint.load(trained, recipe, datasets)
+            if kind == "diagnose":
+                yield from diagnose(spec, model, task, recipe, tell, datasets, stop)
+            else:
+                yield from evaluate(spec, model, task, tell, folder, stop)
 
         ending = drive(told, self.sink, tell)
         print(folder)
@@ -172,13 +178,10 @@ def _job(path: Path) -> tuple[str, dict[str, Any]]:
     if not isinstance(found, dict):
         raise NoJob("not a JSON object")
     kind, spec = found.get("kind", "train"), found.get("spec", found)
-    if kind not in ("train", "attack") or not isinstance(spec, dict):
-        raise NoJob("kind is train or attack, and spec an object")
+    if kind not in SPECS or not isinstance(spec, dict):
+        raise NoJob(f"kind is one of {', '.join(SPECS)}, and spec an object")
     try:
-        if kind == "train":
-            TrainSpec.model_validate(spec)
-        else:
-            AttackSpec.model_validate({**spec, "source": "local"})
+        SPECS[kind].model_validate(spec if kind == "train" else {**spec, "source": "local"})
     except ValidationError as error:
         raise NoJob(str(error)) from error
     return kind, spec

@@ -8,13 +8,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from worker.contract.events import AnyEvent, Failed, Finished, Teller
 from worker.contract.settings import Settings
-from worker.contract.spec import AttackSpec, TrainSpec
+from worker.contract.spec import AttackSpec, DiagnoseSpec, TrainSpec
 from worker.contract.wire import Source, Ticket, artifact_path
-from worker.lab import checkpoint, evaluate, fit
+from worker.lab import checkpoint, diagnose, evaluate, fit
 from worker.lab.core.errors import LabError
+from worker.lab.core.task import Task
 from worker.lab.fit import RESUME
 from worker.sinks import Sink
 
@@ -59,17 +61,19 @@ def events(
         spec = TrainSpec.model_validate(ticket.spec)
         return fit(spec, tell, folder, settings.datasets_dir, stop, _left(folder))
     if ticket.source is None:
-        raise LabError("no_source", "the ticket names no trained network to attack")
-    model, task = checkpoint.load(
-        _trained(ticket.source, settings),
-        TrainSpec.model_validate(ticket.source.spec),
-        settings.datasets_dir,
-    )
+        raise LabError("no_source", "the ticket names no trained network to start from")
+    recipe = TrainSpec.model_validate(ticket.source.spec)
+    model, task = _load(ticket.source, settings)
+    if ticket.kind == "diagnose":
+        peers = [_load(peer, settings)[0] for peer in ticket.source.peers]
+        asked = DiagnoseSpec.model_validate(ticket.spec)
+        return diagnose(asked, model, task, recipe, tell, settings.datasets_dir, stop, peers)
     return evaluate(AttackSpec.model_validate(ticket.spec), model, task, tell, folder, stop)
 
 
-def _trained(source: Source, settings: Settings) -> Path:
-    return artifact_path(settings.data_dir, source.job, source.attempt, source.checkpoint)
+def _load(source: Source, settings: Settings) -> tuple[nn.Module, Task]:
+    file = artifact_path(settings.data_dir, source.job, source.attempt, source.checkpoint)
+    return checkpoint.load(file, TrainSpec.model_validate(source.spec), settings.datasets_dir)
 
 
 def _left(folder: Path) -> Path | None:

@@ -1,4 +1,4 @@
-"""Celery: two tasks that name a job, and the worker that runs them. Nothing else knows Celery.
+"""Celery: tasks that name a job, and the worker that runs them. Nothing else knows Celery.
 
 The message carries only a job's id and is acknowledged when a process accepts it: the lease and
 the recorder, not the queue, see to it that a job runs once and is started again when it is lost.
@@ -65,6 +65,11 @@ def train(job: str) -> None:
 
 @shared_task(name=TASKS["attack"])  # type: ignore[untyped-decorator]
 def attack(job: str) -> None:
+    perform(job)
+
+
+@shared_task(name=TASKS["diagnose"])  # type: ignore[untyped-decorator]
+def diagnose(job: str) -> None:
     perform(job)
 
 

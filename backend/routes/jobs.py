@@ -24,7 +24,7 @@ router = APIRouter(tags=["jobs"])
 log = logging.getLogger(__name__)
 
 STATES = (*jobs.UNFINISHED, *jobs.ENDED)
-KINDS = ("train", "attack")
+KINDS = ("train", "attack", "diagnose")
 Body = Annotated[Any, Depends(json_body)]
 Changes = Annotated[Any, Depends(optional_body)]
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200, pattern=r"^[!-~]+$")]

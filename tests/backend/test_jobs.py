@@ -235,6 +235,36 @@ def test_an_attack_starts_from_a_finished_training(
     assert client.post("/jobs", json=onto_itself).status_code == 422
 
 
+def test_a_diagnosis_starts_from_a_training_and_its_peers(
+    client: TestClient, recorder: Recorder, queue: Queue, settings: Settings
+) -> None:
+    first, second = create(client)["id"], create(client)["id"]
+    for job in (first, second):
+        finish(recorder, queue, job, settings)
+    spec = {"source": first, "peers": [second], "diagnostics": [{"name": "accuracy"}]}
+    job = client.post("/jobs", json={"kind": "diagnose", "spec": spec})
+    assert job.status_code == 201, job.text
+    assert job.json()["name"] == f"accuracy on {first}"
+    assert job.json()["estimate"]["seconds"] > 0
+    ticket = Ticket.model_validate_json(queue.redis.get(ticket_key(job.json()["id"])) or "")
+    assert ticket.source is not None
+    assert [ticket.source.job, *(peer.job for peer in ticket.source.peers)] == [first, second]
+
+
+def test_a_peer_must_be_a_network_of_the_same_data(
+    client: TestClient, recorder: Recorder, queue: Queue, settings: Settings
+) -> None:
+    source = create(client)["id"]
+    other = client.post("/jobs", json=train(dataset={"name": "moons"})).json()["id"]
+    for job in (source, other):
+        finish(recorder, queue, job, settings)
+    for peer in (other, "nothing"):
+        spec = {"source": source, "peers": [peer], "diagnostics": [{"name": "accuracy"}]}
+        refused = client.post("/jobs", json={"kind": "diagnose", "spec": spec})
+        assert refused.status_code == 422
+        assert refused.json()["errors"][0]["field"] == "spec.peers.0"
+
+
 def test_catalogue_workers_health_docs(client: TestClient) -> None:
     assert client.get("/catalog").json()["hash"] == catalogue().hash
     assert "schema" in client.get("/catalog").json()["entries"][0]

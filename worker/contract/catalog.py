@@ -17,7 +17,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
-from worker.contract.spec import AttackSpec, TrainSpec
+from worker.contract.spec import AttackSpec, DiagnoseSpec, TrainSpec
 
 PATH = Path(__file__).with_name("catalog.json")
 
@@ -136,6 +136,13 @@ def attack_spec_model(catalog: Catalog) -> type[AttackSpec]:
     attacks = _list_of(choice_model(catalog, "attack"))
     info = AttackSpec.model_fields["attacks"]
     return create_model("AttackSpec", __base__=AttackSpec, attacks=(attacks, info))
+
+
+def diagnose_spec_model(catalog: Catalog) -> type[DiagnoseSpec]:
+    """DiagnoseSpec with every diagnostic typed."""
+    diagnostics = _list_of(choice_model(catalog, "diagnostic"))
+    info = DiagnoseSpec.model_fields["diagnostics"]
+    return create_model("DiagnoseSpec", __base__=DiagnoseSpec, diagnostics=(diagnostics, info))
 
 
 def _list_of(item: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What can be asked for: a training run, or attacks on a trained network."""
+"""What can be asked for: a training run, or attacks on a trained network, or its diagnosis."""
 
 from __future__ import annotations
 
@@ -77,6 +77,26 @@ class AttackSpec(_Request):
     @model_validator(mode="after")
     def _no_attack_twice(self) -> Self:
         _once("attacks", self.attacks)
+        return self
+
+
+class DiagnoseSpec(_Request):
+    """Diagnostics of the network that a training job left."""
+
+    source: str = Field(min_length=1, max_length=64, description="a train job's id")
+    peers: list[Annotated[str, Field(min_length=1, max_length=64)]] = Field(
+        [], max_length=32, description="train jobs on the same task, to compare with"
+    )
+    diagnostics: list[Choice] = Field(min_length=1, max_length=32)
+    batch_size: Annotated[int, Field(strict=True, ge=1, le=65_536)] = Field(
+        256, description="training examples that stand for a batch"
+    )
+    seed: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)] = 0
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+
+    @model_validator(mode="after")
+    def _no_diagnostic_twice(self) -> Self:
+        _once("diagnostics", self.diagnostics)
         return self
 
 

@@ -11,7 +11,12 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-TASKS: dict[str, str] = {"train": "normscope.train", "attack": "normscope.attack"}
+Kind = Literal["train", "attack", "diagnose"]
+TASKS: dict[Kind, str] = {
+    "train": "normscope.train",
+    "attack": "normscope.attack",
+    "diagnose": "normscope.diagnose",
+}
 QUEUE = "normscope"
 
 BELL = "normscope:bell"
@@ -59,7 +64,7 @@ def worker_key(worker: str) -> str:
 
 
 class Source(BaseModel):
-    """The trained network that an attack job starts from."""
+    """The trained network that an attack or a diagnosis starts from, and those it is set beside."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -67,6 +72,7 @@ class Source(BaseModel):
     attempt: int
     spec: dict[str, Any]
     checkpoint: str
+    peers: list[Source] = []
 
 
 class Ticket(BaseModel):
@@ -75,7 +81,7 @@ class Ticket(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     job: str
-    kind: Literal["train", "attack"]
+    kind: Kind
     attempt: int
     spec: dict[str, Any]
     source: Source | None = None

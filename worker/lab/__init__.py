@@ -5,7 +5,8 @@ for event in fit(TrainSpec(...)):
     print(event)
 """
 
+from worker.lab.diagnose import diagnose
 from worker.lab.evaluate import evaluate
 from worker.lab.fit import fit
 
-__all__ = ["evaluate", "fit"]
+__all__ = ["diagnose", "evaluate", "fit"]

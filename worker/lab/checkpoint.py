@@ -88,12 +88,19 @@ def load(checkpoint: Path, spec: TrainSpec, datasets: Path | None) -> tuple[nn.M
     Raises LabError: "bad_checkpoint", "bad_spec", or what loading the data set raises.
     """
     task = Dataset.of(spec.dataset).load(datasets)
+    model = untrained(spec, task)
+    restore(model, checkpoint)
+    return model.eval(), task
+
+
+def untrained(spec: TrainSpec, task: Task) -> nn.Module:
+    """The network as it is at step 0 of a run, on the CPU."""
     with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(spec.seed)
         model: nn.Module = Model.of(spec.model).build(task)
         for choice in spec.methods:
             model = Method.of(choice).prepare(model, task)
-    restore(model, checkpoint)
-    return model.eval(), task
+    return model
 
 
 def _copy(tensor: Tensor) -> Tensor:
