@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +18,10 @@ from worker.contract import wire
 from worker.contract.events import AnyEvent, Measured, to_json
 from worker.spill import Spill
 
-TICK_S = 0.05
-AWAY_S = 0.25
+GATHER_S = 0.02
+"""What comes this soon after an event goes out with it, in one entry."""
+LOOK_S, AWAY_S = 0.2, 0.25
+"""How often a quiet run looks whether it was cancelled, and a lost broker is tried again."""
 ENTRY_EVENTS = 2_000
 
 Last = Callable[[Pipeline], object]
@@ -62,19 +65,18 @@ class JsonLines:
 
 
 class RedisStream:
-    """Tells the broker, from a thread of its own, everything since the last flush in one entry.
+    """Tells the broker, from a thread of its own, what comes within a moment in one entry.
 
-    `put` never waits; what comes after a quiet tick, and all up to the first measurement, goes out
-    at once. While the broker is away events are kept, in memory and then in a file, and
-    told in order when it is back. An entry whose reply was lost is told again: the recorder knows
-    events by (job, attempt, seq). Each flush also reads whether the job was cancelled.
+    `put` never waits, and all up to the first measurement goes out at once. While the broker is
+    away events are kept, in memory and then in a file, and told in order when it is back. An entry
+    whose reply was lost is told again: the recorder knows events by (job, attempt, seq). Each
+    entry's reply, and a look now and then, says whether the job was cancelled.
     """
 
     def __init__(self, client: redis.Redis, job: str, spill: Path) -> None:
         self.client, self.job = client, job
         self.cancelled = False
         self._ring: deque[AnyEvent] = deque()
-        self._quiet = True
         self._wake = threading.Event()
         self.spill = Spill(spill)
         self._last: Last | None = None
@@ -85,8 +87,7 @@ class RedisStream:
 
     def put(self, event: AnyEvent) -> None:
         self._ring.append(event)
-        if self._quiet:
-            self._quiet = False
+        if not self._wake.is_set():
             self._wake.set()
 
     def close(self, last: Last = lambda pipe: None, patience_s: float | None = None) -> bool:
@@ -110,9 +111,10 @@ class RedisStream:
         self.spill.clear()
 
     def _run(self) -> None:
-        pause = TICK_S
+        away = False
         while not self._over:
-            self._wake.wait(pause)
+            if self._wake.wait(LOOK_S) and self._measured and self._last is None:
+                time.sleep(GATHER_S)
             self._wake.clear()
             if self._over:
                 return
@@ -120,18 +122,18 @@ class RedisStream:
             self._take()
             try:
                 self._tell(last)
-                pause = TICK_S
+                away = False
             except (redis.RedisError, OSError) as error:
-                if pause == TICK_S:
+                if not away:
                     logger.warning("events wait for the broker: %s", error)
-                pause = AWAY_S
+                away = True
+                time.sleep(AWAY_S)
                 continue
             if last is not None:
                 return
 
     def _take(self) -> None:
         """Move what was put into entries."""
-        self._quiet = not self._ring or not self._measured
         while self._ring:
             count = min(len(self._ring), ENTRY_EVENTS)
             told = [self._ring.popleft() for _ in range(count)]

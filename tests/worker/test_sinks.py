@@ -46,7 +46,7 @@ def test_tells_everything_in_order_in_few_entries(
 def test_the_first_measurement_goes_out_at_once(
     broker: Broker, client: redis.Redis, waiting: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("worker.sinks.TICK_S", 60.0)
+    monkeypatch.setattr("worker.sinks.LOOK_S", 60.0)
     sink, tell = RedisStream(client, "first", waiting), Teller("first")
     with broker.client() as read:
         sink.put(tell.started("cpu", 1, 1.0, ""))
@@ -61,7 +61,7 @@ def test_reads_the_cancel_flag_without_events(client: redis.Redis, waiting: Path
     sink = RedisStream(client, "flagged", waiting)
     assert not sink.cancelled
     client.set(wire.cancel_key("flagged"), 1)
-    until(lambda: sink.cancelled, 0.2, "not read")
+    until(lambda: sink.cancelled, 0.5, "not read")
     sink.close()
 
 

@@ -86,7 +86,7 @@ class _Training:
         self._kept = time.monotonic()
         self.watch = Watch(run)
         self.pace = _pace(run)
-        self.ledger = Ledger(tell, run.steps_per_epoch, run.device)
+        self.ledger = Ledger(tell, run.steps_per_epoch)
         self.cancelled = False
 
     def started(self) -> Started:
