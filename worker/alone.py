@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from worker.contract.events import AnyEvent, Failed, Finished, Measured, Saved, Started, Teller
 from worker.contract.settings import Settings
@@ -24,9 +24,16 @@ from worker.lab.fit import FINAL
 from worker.runner import drive
 from worker.sinks import JsonLines
 
-SHOWN = ("train/loss", "test/accuracy", "norm/intrinsic", "gradient/input", "gradient/tightness")
+SHOWN = (
+    *("train/loss", "test/accuracy", "norm/intrinsic"),
+    *("gradient/input", "gradient/tightness", "diagnostic/"),
+)
 EVERY_S = 1.0
-SPECS = {"train": TrainSpec, "attack": AttackSpec, "diagnose": DiagnoseSpec}
+SPECS: dict[str, type[BaseModel]] = {
+    "train": TrainSpec,
+    "attack": AttackSpec,
+    "diagnose": DiagnoseSpec,
+}
 
 
 class NoJob(Exception):
@@ -88,7 +95,7 @@ class Progress:
 
     def _show(self, step: int) -> None:
         self._shown = time.monotonic()
-        names = [name for name in self._latest if name in SHOWN or name.endswith("/progress")]
+        names = [name for name in self._latest if name.startswith(SHOWN) or "/progress" in name]
         told = "  ".join(f"{name} {self._latest[name]:.4g}" for name in names)
         print(f"step {step}/{self.steps}  {told}", flush=True)
 
@@ -113,8 +120,8 @@ class Alone:
         source = path.parent / str(spec.get("source", ""))
         trained = source / FINAL if source.is_dir() else source
         if source.suffix == ".json":
-            kind, training = _job(source)
-            if kind != "train":
+            learned, training = _job(source)
+            if learned != "train":
                 raise NoJob(f"its source {source} is no train job")
             ending = self.train(source, training)
             if isinstance(ending, Failed) or self.stopped:
