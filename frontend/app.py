@@ -19,6 +19,7 @@ from frontend import api
 from frontend.frame import frame
 from frontend.gate import Gate
 from frontend.settings import Settings
+from frontend.wellformed import WellFormed
 
 INDEX = (Path(__file__).parent / "index.html").read_text()
 
@@ -29,6 +30,7 @@ def create_app(settings: Settings, http: httpx.AsyncClient | None = None) -> Gat
     server = FastAPI(openapi_url=None, lifespan=_closing(http))
     server.state.http = http
     pages = dash_app(server)
+    server.add_middleware(WellFormed, callbacks=pages.callback_map)
     server.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
     return Gate(server, http, settings.allowed_hosts, pages.csp_hashes())
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
+from urllib.parse import quote
 
 import httpx
 from starlette.background import BackgroundTask
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Scope
+
+from frontend.problem import problem
 
 HOP_BY_HOP = frozenset(
     {
@@ -34,25 +38,32 @@ class Proxy:
         """The API's answer, streamed; a problem document while the API is away."""
         try:
             return await self._passed(request)
+        except httpx.LocalProtocolError:
+            return nowhere()
         except (httpx.TransportError, ClientDisconnect):
             return unavailable()
-        except httpx.InvalidURL:
-            return nowhere()
 
     async def _passed(self, request: Request) -> Response:
-        target = httpx.URL(path=request.url.path, query=request.url.query.encode())
         outgoing = self._http.build_request(
             request.method,
-            target,
+            "/api",
             headers=[
                 (name.encode("latin-1"), value.encode("latin-1"))
                 for name, value in end_to_end(request.headers.items())
             ],
             content=request.stream() if _has_body(request) else None,
             timeout=httpx.Timeout(30.0, connect=2.0, read=None),  # event streams may be silent
+            extensions={"target": target(request.scope)},
         )
         answer = await self._http.send(outgoing, stream=True)
         return _streamed(answer)
+
+
+def target(scope: Scope) -> bytes:
+    """The address as it was asked for: httpx's own would resolve `..` and write escapes anew."""
+    path = bytes(scope.get("raw_path") or quote(scope["path"]).encode())
+    query = bytes(scope["query_string"])
+    return path + b"?" + query if query else path
 
 
 def _streamed(answer: httpx.Response) -> Response:
@@ -93,22 +104,9 @@ def _has_body(request: Request) -> bool:
 
 def nowhere() -> Response:
     """For a path that no address can have, such as one with a null byte."""
-    return _problem(404, "Not Found", "There is nothing at this address.")
+    return problem(404, "Not Found", "There is nothing at this address.")
 
 
 def unavailable() -> Response:
     detail = "The web server is up, the API behind it does not answer; try again shortly."
-    return _problem(503, "The API is away", detail, {"Retry-After": "2"})
-
-
-def _problem(
-    status: int, title: str, detail: str, headers: dict[str, str] | None = None
-) -> Response:
-    body = {
-        "type": "about:blank",
-        "title": title,
-        "status": status,
-        "detail": detail,
-        "errors": [],
-    }
-    return JSONResponse(body, status, headers, media_type="application/problem+json")
+    return problem(503, "The API is away", detail, {"Retry-After": "2"})

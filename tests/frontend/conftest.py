@@ -63,6 +63,7 @@ class SmallApi:
             Route("/api/v1/session", self._session),
             Route("/api/v1/events", self._events),
             Route("/api/v1/refused", self._refused, methods=["POST"]),
+            Route("/api/v1/raw/{rest:path}", self._raw),
             Route("/api/v1/echo", self._echo, methods=["GET", "POST", "DELETE"]),
         ]
         self.app = Starlette(routes=routes)
@@ -85,6 +86,9 @@ class SmallApi:
         problem = {"title": "Bad spec", "detail": "one field", "status": 422}
         errors = [{"field": "spec.epochs", "message": "too few"}]
         return JSONResponse({**problem, "errors": errors}, 422)
+
+    async def _raw(self, request: Request) -> Response:
+        return Response(request.scope["raw_path"])
 
     async def _echo(self, request: Request) -> Response:
         body = (await request.body()).decode()

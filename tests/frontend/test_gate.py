@@ -6,6 +6,7 @@ import asyncio
 import socket
 import threading
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -150,6 +151,35 @@ def test_what_is_asked_of_the_api_arrives_whole(small_api: Api) -> None:
     assert said["headers"]["host"] == "localhost"
     assert "x-mine" not in said["headers"]
     assert "x-secret-hop" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    "path", ["/raw/./jobs", "/raw/../jobs", "/raw/..%2f..", "/raw/%2e%2e/a", "/raw/a%00b", "/raw//"]
+)
+def test_an_address_arrives_as_it_was_written(small_api: Api, path: str) -> None:
+    async def inside(*_: Any) -> None:
+        raise AssertionError("not for the pages")
+
+    async def ask() -> list[Any]:
+        sent: list[Any] = []
+        raw = f"/api/v1{path}"
+        headers = [(b"host", b"localhost")]
+        scope = {"type": "http", "method": "GET", "path": unquote(raw), "raw_path": raw.encode()}
+        scope |= {"query_string": b"", "headers": headers, "scheme": "http"}
+
+        async def receive() -> Any:
+            await asyncio.sleep(60)  # the visitor stays
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        async with api.client(small_api[1]) as http:
+            await Gate(inside, http, {"localhost"})(scope, receive, send)
+        return sent
+
+    sent = asyncio.run(ask())
+    assert sent[0]["status"] == 200
+    assert b"".join(message["body"] for message in sent[1:]).decode() == f"/api/v1{path}"
 
 
 def test_headers_of_one_connection_stay_behind() -> None:
