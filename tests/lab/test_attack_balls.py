@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import numpy
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.optimize import linprog, minimize
 
 from worker.lab.core.balls import Ball, WeightBall
+from worker.lab.core.hyperplane import reach
 
-NORMS = ("linf", "l2")
+NORMS = ("linf", "l2", "l1")
+WEIGHT_NORMS = ("linf", "l2")
 unhurried = settings(deadline=None)
 seeds = st.integers(0, 2**31 - 1)
 budgets = st.floats(0, 3)
@@ -75,12 +79,13 @@ def test_a_random_start_is_inside_and_repeatable(norm, seed, size, eps):
     assert torch.equal(first, ball.start(center, torch.Generator().manual_seed(seed)))
 
 
-@pytest.mark.parametrize(("norm", "share"), [("linf", 0.5), ("l2", 0.5**2)])
+@pytest.mark.parametrize(("norm", "share"), [("linf", 0.5), ("l2", 0.5**2), ("l1", 0.5**2)])
 def test_random_starts_fill_the_ball_uniformly(norm, share):
     # In two dimensions half the radius holds a quarter of the volume; of one linf coordinate, half.
     center = torch.full((40_000, 2), 0.5)
     moved = Ball(norm, 0.4).start(center, torch.Generator().manual_seed(0)) - center
-    length = moved[:, 0].abs() if norm == "linf" else moved.norm(dim=1)
+    length = moved[:, 0].abs() if norm == "linf" else moved.norm(int(norm[1]), dim=1)
+    assert float(moved.mean()) == pytest.approx(0, abs=0.005)
     assert float((length < 0.2).float().mean()) == pytest.approx(share, abs=0.01)
 
 
@@ -101,7 +106,7 @@ def test_steps_are_as_long_as_asked_even_where_gradients_are_tiny():
     assert Ball("l2", 1).step(x, tiny, 0.3).norm(dim=1).tolist() == [pytest.approx(0.3), 0.0]
 
 
-@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("norm", WEIGHT_NORMS)
 @unhurried
 @given(seed=seeds, relative=st.booleans(), lr=st.floats(0.1, 10))
 def test_weights_stay_in_their_ball(norm, seed, relative, lr):
@@ -113,3 +118,109 @@ def test_weights_stay_in_their_ball(norm, seed, relative, lr):
     assert ball.contains(moved, center)
     assert torch.equal(moved["b"], center["b"]) == relative
     assert not ball.contains({k: v + 1 for k, v in center.items()}, center)
+
+
+@pytest.mark.parametrize("norm", WEIGHT_NORMS)
+@unhurried
+@given(seed=seeds, relative=st.booleans(), eps=st.floats(0, 2))
+def test_random_weights_are_inside_and_have_their_size(norm, seed, relative, eps):
+    generator = torch.Generator().manual_seed(seed)
+    center = {"a": torch.randn(3, 4, generator=generator), "b": torch.randn(5, generator=generator)}
+    ball = WeightBall(norm, eps, relative)
+    drawn = {name: ball.start(at, generator) for name, at in center.items()}
+    assert ball.contains(drawn, center)
+    assert 0 <= ball.size(drawn, center) <= eps * (1 + 1e-5) + 1e-6
+    out = {name: at * 3 + 1 for name, at in center.items()}
+    cut = {name: ball.project(out[name], at) for name, at in center.items()}
+    assert ball.contains(cut, center)
+    assert ball.size(cut, center) == pytest.approx(
+        min(eps, ball.size(out, center)), rel=1e-4, abs=1e-5
+    )
+
+
+@unhurried
+@given(seed=seeds, size=st.integers(1, 12), eps=st.floats(0.05, 3))
+def test_an_l1_projection_is_the_convex_programs(seed, size, eps):
+    # Oracle: min ½‖d − u‖² with d = p − m, p, m ≥ 0, Σ p + m ≤ eps, inside the box (SLSQP).
+    center, x = draw(seed, size)
+    found = Ball("l1", eps).project(x[:1], center[:1])[0].double().numpy()
+    c, u = center[0].double().numpy(), x[0].double().numpy()
+    bounds = [*((0, 1 - v) for v in c), *((0, v) for v in c)]
+
+    def distance(parts):
+        return 0.5 * float(((c + parts[:size] - parts[size:] - u) ** 2).sum())
+
+    def slope(parts):
+        off = c + parts[:size] - parts[size:] - u
+        return numpy.concatenate([off, -off])
+
+    peer = minimize(
+        distance, numpy.zeros(2 * size), jac=slope, bounds=bounds, method="SLSQP",
+        constraints={"type": "ineq", "fun": lambda parts: eps - parts.sum()},
+        options={"maxiter": 500, "ftol": 1e-14},
+    )  # fmt: skip
+    best = c + peer.x[:size] - peer.x[size:]
+    assert found == pytest.approx(best, abs=2e-4)
+
+
+@unhurried
+@given(seed=seeds, size=st.integers(1, 30), length=st.floats(0.01, 5))
+def test_the_l1_step_is_the_linear_programs(seed, size, length):
+    # Oracle: max g·(p − m), Σ p + m ≤ length, x + p − m in the box.
+    x, _ = draw(seed, size)
+    g = torch.randn(7, size, generator=torch.Generator().manual_seed(seed + 1))
+    moved = Ball("l1", 1).step(x, g, length)
+    assert float((moved - x).abs().sum(1).max()) <= length * (1 + 1e-5)
+    assert float(moved.min()) >= -1e-6
+    assert float(moved.max()) <= 1 + 1e-6
+    cost = -torch.cat([g[0], -g[0]]).double().numpy()
+    bounds = [*((0, 1 - float(v)) for v in x[0]), *((0, float(v)) for v in x[0])]
+    peer = linprog(cost, numpy.ones((1, 2 * size)), [length], bounds=bounds)
+    assert float((g[0] * (moved - x)[0]).sum()) == pytest.approx(-peer.fun, abs=1e-4)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@unhurried
+@given(seed=seeds, size=st.integers(1, 20), share=st.floats(0.05, 1.5))
+def test_the_way_to_a_hyperplane_is_the_shortest(norm, seed, size, share):
+    # Oracle: w·δ cannot reach the gap with any smaller budget in ball and box: by the linear
+    # program in linf and l1, by bisection over clip(t w) in l2.
+    x, _ = draw(seed, size)
+    w = torch.randn(7, size, generator=torch.Generator().manual_seed(seed + 1))
+    most = torch.where(w > 0, w * (1 - x), -w * x).sum(1)
+    gap = share * most
+    change = reach(x, w, gap, norm)
+    assert bool(Ball("linf", 1.0).contains(x + change, x).all())
+    gained = (w * change).sum(1)
+    torch.testing.assert_close(gained, torch.minimum(gap, most), rtol=1e-3, atol=1e-4)
+    if share < 0.99:
+        size_found = Ball(norm, 1.0).size(x + change, x)
+        for row in range(3):
+            budget = 0.98 * float(size_found[row])
+            less = best_gain(x[row], w[row], budget, norm)
+            assert less <= float(gained[row]) + 1e-4
+            assert less < float(gained[row]) or budget < 1e-4
+
+
+def best_gain(x: torch.Tensor, w: torch.Tensor, eps: float, norm: str) -> float:
+    """max w·δ in ball and box."""
+    room = torch.where(w > 0, 1 - x, x)
+    if norm == "linf":
+        return float((w.abs() * room.clamp_max(eps)).sum())
+    if norm == "l1":
+        bounds = [(0, float(r)) for r in room]
+        return -float(
+            linprog(-w.abs().double().numpy(), [[1.0] * len(w)], [eps], bounds=bounds).fun
+        )
+    low, high = 0.0, 1e7
+    for _ in range(100):
+        middle = (low + high) / 2
+        inside = float(torch.minimum(room, middle * w.abs()).norm()) < eps
+        low, high = (middle, high) if inside else (low, middle)
+    return float((w.abs() * torch.minimum(room, low * w.abs())).sum())
+
+
+def test_the_way_down_goes_down():
+    x, w = torch.full((1, 3), 0.5), torch.tensor([[1.0, -2.0, 0.5]])
+    for norm in NORMS:
+        assert float((w * reach(x, w, torch.tensor([-0.4]), norm)).sum()) == pytest.approx(-0.4)

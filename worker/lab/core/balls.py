@@ -10,7 +10,10 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from worker.lab.core import l1
+
 Norm = Literal["linf", "l2"]
+InputNorm = Literal["linf", "l2", "l1"]
 
 SLACK = 1e-6
 """Rounding that membership forgives: relative to eps and, for x in [0, 1], absolute."""
@@ -23,10 +26,11 @@ _CUTS = 8
 class Ball:
     """{x : ‖x − c‖ ≤ eps} ∩ [0, 1]^d for each example c of a batch (B, *shape), in input units.
 
-    linf bounds the largest change of any coordinate, l2 the Euclidean length of the change.
+    linf bounds the largest change of any coordinate, l2 the Euclidean length of the change, l1
+    the sum of all changes.
     """
 
-    norm: Norm
+    norm: InputNorm
     eps: float
 
     def size(self, x: Tensor, center: Tensor) -> Tensor:
@@ -45,30 +49,35 @@ class Ball:
         linf: coordinates are cut one by one. l2 [derived]: by its KKT conditions the projection
         is clip(c + s (x − c)) with one s ≤ 1 an example, found by fixing the coordinates that
         meet the box and rescaling the others; every round stays inside, so few are enough.
+        l1: as in core/l1.py.
         """
         if self.norm == "linf":
             low, high = (center - self.eps).clamp_(0, 1), (center + self.eps).clamp_(0, 1)
             return torch.minimum(torch.maximum(x, low), high)
-        return _project_l2(x, center, self.eps)
+        if self.norm == "l2":
+            return _project_l2(x, center, self.eps)
+        c = center.flatten(1)
+        change = l1.project((x - center).flatten(1), -c, 1 - c, self.eps)
+        return (c + change).clamp_(0, 1).view_as(x)
 
     def step(self, x: Tensor, gradient: Tensor, length: float) -> Tensor:
-        """x moved by `length` in the direction of steepest ascent: sign(g), or g / ‖g‖₂.
+        """x moved by `length` in the direction of steepest ascent: sign(g), or g / ‖g‖₂; in l1 the
+        coordinates of the largest |g| as far as the box lets them.
 
         An example without a gradient stays. The result is not projected.
         """
+        if self.norm == "l1":
+            flat, g = x.flatten(1), gradient.flatten(1).nan_to_num(0.0, 0.0, 0.0)
+            return (flat + l1.steepest(g, -flat, 1 - flat, length)).view_as(x)
         return x + length * _steepest(gradient, self.norm)
 
     def start(self, center: Tensor, generator: torch.Generator) -> Tensor:
         """A point drawn uniformly from the ball about each example, cut by the box."""
         draw = torch.empty_like(center, device="cpu")
-        if self.norm == "linf":
-            draw.uniform_(-1, 1, generator=generator)
+        if self.norm == "l1":
+            draw = l1.draw(draw.flatten(1), generator).view_as(draw)
         else:
-            draw.normal_(generator=generator)
-            flat = draw.flatten(1)
-            radius = torch.rand(len(flat), generator=generator) ** (1 / flat.shape[1])
-            scale = radius / flat.norm(dim=1).clamp_min(1e-30)
-            draw = draw * _wide(scale, draw)
+            draw = _drawn(draw, self.norm, generator)
         return self.project(center + self.eps * draw.to(center.device), center)
 
 
@@ -82,36 +91,66 @@ class WeightBall:
 
     def radius(self, center: Tensor) -> float:
         """What a tensor may move."""
-        scale = float(_length(center.detach().reshape(1, -1), self.norm)) if self.relative else 1.0
-        return self.eps * scale
+        return self.eps * self._scale(center)
+
+    def size(self, w: Mapping[str, Tensor], center: Mapping[str, Tensor]) -> float:
+        """The largest move of any tensor, in the units of eps."""
+        moved = ((_norm(w[name] - at, self.norm), self._scale(at)) for name, at in center.items())
+        return max((length / (scale or 1.0) for length, scale in moved), default=0.0)
 
     def contains(self, w: Mapping[str, Tensor], center: Mapping[str, Tensor]) -> bool:
         """Whether every tensor is finite and in its ball, up to rounding."""
         return all(
             bool(w[name].isfinite().all())
-            and float(_length((w[name] - at).detach().reshape(1, -1), self.norm))
-            <= self.radius(at) * (1 + 1e-5) + SLACK
+            and _norm(w[name] - at, self.norm) <= self.radius(at) * (1 + 1e-5) + SLACK
             for name, at in center.items()
         )
 
+    def project(self, w: Tensor, center: Tensor) -> Tensor:
+        """The nearest point of one tensor's ball."""
+        radius, change = self.radius(center), w - center
+        if self.norm == "linf":
+            return center + change.clamp(-radius, radius)
+        return center + change * min(1.0, radius / max(_norm(change, "l2"), 1e-30))
+
+    def start(self, center: Tensor, generator: torch.Generator) -> Tensor:
+        """A point drawn uniformly from one tensor's ball."""
+        draw = _drawn(torch.empty_like(center[None], device="cpu"), self.norm, generator)[0]
+        return self.project(center + self.radius(center) * draw.to(center.device), center)
+
     def move(self, w: Tensor, gradient: Tensor, center: Tensor, lr: float) -> Tensor:
         """One tensor, a step of `lr` radii along steepest ascent, projected into its ball."""
-        radius = self.radius(center)
-        change: Tensor = w + lr * radius * _steepest(gradient[None], self.norm)[0] - center
-        if self.norm == "linf":
-            change = change.clamp(-radius, radius)
-        else:
-            change = change * min(1.0, radius / max(float(change.norm()), 1e-30))
-        return center + change
+        return self.project(
+            w + lr * self.radius(center) * _steepest(gradient[None], self.norm)[0], center
+        )
+
+    def _scale(self, center: Tensor) -> float:
+        return _norm(center, self.norm) if self.relative else 1.0
 
 
-def _length(flat: Tensor, norm: Norm) -> Tensor:
-    order = math.inf if norm == "linf" else 2
-    length: Tensor = torch.linalg.vector_norm(flat, order, dim=1)
+_ORDERS: dict[InputNorm, float] = {"linf": math.inf, "l2": 2, "l1": 1}
+
+
+def _length(flat: Tensor, norm: InputNorm) -> Tensor:
+    length: Tensor = torch.linalg.vector_norm(flat, _ORDERS[norm], dim=1)
     return length
 
 
-def _steepest(gradient: Tensor, norm: Norm) -> Tensor:
+def _norm(tensor: Tensor, norm: Norm) -> float:
+    return float(torch.linalg.vector_norm(tensor.detach(), _ORDERS[norm]))
+
+
+def _drawn(draw: Tensor, norm: InputNorm, generator: torch.Generator) -> Tensor:
+    """`draw` (B, …) filled with points uniform in the unit ball of linf or l2."""
+    if norm == "linf":
+        return draw.uniform_(-1, 1, generator=generator)
+    draw.normal_(generator=generator)
+    flat = draw.flatten(1)
+    radius = torch.rand(len(flat), generator=generator) ** (1 / flat.shape[1])
+    return draw * _wide(radius / flat.norm(dim=1).clamp_min(1e-30), draw)
+
+
+def _steepest(gradient: Tensor, norm: InputNorm) -> Tensor:
     """The unit direction of each example's gradient; zero where it is zero or not finite."""
     if norm == "linf":
         direction: Tensor = gradient.sign().nan_to_num(0.0)
