@@ -39,6 +39,7 @@ class Job(TypedDict):
     progress: Progress | None
     created_at: float | str
     started_at: float | str | None
+    attempt_started_at: NotRequired[float | str | None]
     ended_at: float | str | None
     worker: str | None
     summary: dict[str, Any]
@@ -46,6 +47,9 @@ class Job(TypedDict):
     catalogue: str | None
     info: NotRequired[dict[str, Any] | None]
     cursor: NotRequired[str]
+    source: NotRequired[dict[str, Any] | None]
+    message: NotRequired[str]
+    cancelling: NotRequired[bool]
 
 
 class Jobs(TypedDict):

@@ -60,12 +60,14 @@ def size(value: Any) -> str:
 
 
 def duration(seconds: Any) -> str:
-    """0.4 s, 12 s, 3 min 20 s, 2 h 5 min, 3 d 4 h."""
+    """under 0.1 s, 0.4 s, 12 s, 3 min 20 s, 2 h 5 min, 3 d 4 h."""
     value = _float(seconds)
     if value is None or not math.isfinite(value):
         return "–"
+    if value < 0.05:
+        return "under 0.1 s"
     if value < 10:
-        return f"{max(value, 0):.1f} s"
+        return f"{value:.1f} s"
     whole = round(value)
     for large, small, scale in (("d", "h", 86400), ("h", "min", 3600), ("min", "s", 60)):
         if whole >= scale:

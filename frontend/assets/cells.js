@@ -3,10 +3,11 @@
   "use strict";
 
   const text = (tag, props, ...children) => window.React.createElement(tag, props, ...children);
-  const COLORS = {
+  const scope = (window.normscope = window.normscope || {});
+  const COLORS = (scope.STATE_COLORS = {
     queued: "gray", running: "indigo", succeeded: "teal",
     failed: "red", cancelled: "gray", interrupted: "orange",
-  };
+  });
   const ended = (job) => ["succeeded", "failed", "cancelled"].includes(job.state);
 
   function seconds(moment) {
@@ -17,7 +18,8 @@
   // --- words ------------------------------------------------------------------------------
   function duration(value) {
     if (value === null || !Number.isFinite(value)) return "";
-    if (value < 10) return Math.max(value, 0).toFixed(1) + " s";
+    if (value < 0.05) return "under 0.1 s";
+    if (value < 10) return value.toFixed(1) + " s";
     const whole = Math.round(value);
     if (whole < 60) return whole + " s";
     if (whole < 3600) return Math.floor(whole / 60) + " min " + (whole % 60) + " s";

@@ -5,15 +5,14 @@
 
   const SPACING_MS = 60;
   const HIDDEN_MS = 1000; // for plots off the screen, and while the tab is hidden
-  const MOST_POINTS = 4000;
   const KEPT = 20000;
-  const X = ["step", "epoch", "time"];
   const scope = (window.normscope = window.normscope || {});
   let page = null;
   let frame = 0;
   let flushed = 0;
   let cost = 0;
   let stops = [];
+  let ticking = 0;
 
   const number = (value) => (typeof value === "number" ? value : NaN);
   const plots = () => [...document.querySelectorAll(".plot-card .js-plotly-plot")];
@@ -21,11 +20,8 @@
   // --- what comes in ------------------------------------------------------------------------
   function measured(batch) {
     if (!page || batch.job !== page.job) return;
-    if (batch.attempt > page.attempt) {
-      page.attempt = batch.attempt;
-      Object.assign(page, { log: {}, latest: {}, first: {}, pace: [], asked: new Set() });
-      return renew("plots");
-    }
+    scope.readout.heard(page);
+    if (batch.attempt > page.attempt) return again(batch.attempt);
     for (const item of batch.items) {
       if (item.attempt === page.attempt) {
         if (item.shape === "scalar") scalar(item);
@@ -33,6 +29,15 @@
       }
     }
     ask();
+  }
+
+  // The next attempt tells: what the one before told is gone, whatever state was told last.
+  function again(attempt) {
+    const fresh = { log: {}, latest: {}, first: {}, pace: [], gap: 0, asked: new Set(), progress: null, began: null };
+    Object.assign(page, fresh, { attempt, state: "running" });
+    scope.readout.badge(page.state);
+    renew("plots");
+    renew("head");
   }
 
   function scalar(item) {
@@ -107,10 +112,14 @@
 
   function state(job) {
     if (!page || job.id !== page.job) return;
+    scope.readout.heard(page);
     if (job.attempt >= page.attempt && job.progress) page.progress = job.progress;
-    if (job.state !== page.state) {
-      page.state = job.state;
+    // A point may have come before its state: only what was told is compared with what is told.
+    const told = `${job.attempt} ${job.state}`;
+    if (told !== page.told) {
+      Object.assign(page, { told, state: job.state });
       if (job.progress && job.progress.steps) page.steps = job.progress.steps;
+      scope.readout.badge(page.state);
       renew("head");
       if (ended()) window.setTimeout(() => ended() && scope.events.close(), 4000);
     }
@@ -161,19 +170,12 @@
       page.drawn.add(meta.series);
       if (meta.role !== "line" && meta.role !== "smooth") return;
       const last = trace.y.length ? number(trace.y[trace.y.length - 1]) : NaN;
-      traces.push({ index, trace, meta, at: 0, mean: last, weight: Number.isFinite(last) ? steady(meta.tau, meta.step) : 0 });
+      traces.push({ index, trace, meta, at: 0, mean: last, weight: Number.isFinite(last) ? scope.series.steady(meta.tau, meta.step) : 0 });
     });
     const known = { data: gd.data, traces, at: 0, said: new Set(), mine: false, own: { x: true, y: true }, box: null };
     scope.axes.own(gd);
     gd.normscope = known;
     return known;
-  }
-
-  // As `smoothed` in frontend/plots/series.py. The weight that a running mean has gathered after many points of this spacing.
-  function steady(tau, step) {
-    const spacing = step.length > 1 ? (step[step.length - 1] - step[0]) / (step.length - 1) : 1;
-    const full = 1 / (1 - Math.exp(-Math.max(spacing, 1e-9) / tau));
-    return Math.min(full, step.length);
   }
 
   function extend(gd, known, now) {
@@ -192,7 +194,7 @@
     Plotly.extendTraces(gd, update, indices);
     known.data = gd.data;
     scope.axes.grow(gd, known, update, page);
-    if (known.traces.some((one) => one.meta.step.length > MOST_POINTS)) thin(gd, known, along);
+    if (known.traces.some((one) => one.meta.step.length > scope.series.MOST_POINTS)) scope.series.thin(gd, known, along);
   }
 
   // The points of a trace's series that it does not show yet; its meta remembers them.
@@ -204,7 +206,7 @@
       const item = log[one.at];
       if (item.seq <= one.meta.seq) continue;
       const value = number(item.value);
-      const y = one.meta.role === "smooth" ? smooth(one, item.step, value) : value;
+      const y = one.meta.role === "smooth" ? scope.series.smooth(one, item.step, value) : value;
       found.step.push(item.step);
       found.epoch.push(item.epoch);
       found.time.push(item.seconds);
@@ -212,59 +214,8 @@
       if (!Number.isFinite(value)) scope.axes.broke(gd, known, one, item);
       one.meta.seq = item.seq;
     }
-    for (const measure of X) one.meta[measure].push(...found[measure]);
+    for (const measure of scope.series.X) one.meta[measure].push(...found[measure]);
     return found;
-  }
-
-  function smooth(one, step, value) {
-    if (!Number.isFinite(value)) {
-      one.weight = 0;
-      return NaN;
-    }
-    const steps = one.meta.step;
-    const before = one.last ?? (steps.length ? steps[steps.length - 1] : step);
-    const fading = Math.min(one.meta.tau, 0.08 * step + 1);
-    const keep = one.weight ? one.weight * Math.exp(-Math.max(step - before, 0) / fading) : 0;
-    one.mean = keep ? (keep * one.mean + value) / (keep + 1) : value;
-    one.weight = keep + 1;
-    one.last = step;
-    return one.mean;
-  }
-
-  // A long run must not slow its page: the older points give way, extremes stay.
-  function thin(gd, known, along) {
-    const restyled = { x: [], y: [] };
-    const indices = [];
-    for (const { trace, meta, index } of known.traces) {
-      if (meta.step.length <= MOST_POINTS) continue;
-      const kept = extremes(trace.y, 4);
-      for (const measure of X) meta[measure] = kept.map((at) => meta[measure][at]);
-      restyled.x.push([...(meta[along] || meta.step)]);
-      restyled.y.push(kept.map((at) => trace.y[at]));
-      indices.push(index);
-    }
-    const note = gd.closest(".plot-card").querySelector("[data-thinned]");
-    if (note) note.textContent = "Older points are thinned on this page: the smallest and largest of every four are shown.";
-    Plotly.restyle(gd, restyled, indices);
-  }
-
-  // Where the smallest and the largest of every `size` values are, in order; gaps are kept.
-  function extremes(values, size) {
-    const kept = [];
-    for (let from = 0; from < values.length; from += size) {
-      let low = from;
-      let high = from;
-      let gap = -1;
-      for (let at = from; at < Math.min(from + size, values.length); at += 1) {
-        if (values[at] === null) gap = at;
-        else {
-          if (values[low] === null || values[at] < values[low]) low = at;
-          if (values[high] === null || values[at] > values[high]) high = at;
-        }
-      }
-      kept.push(...[...new Set([low, high, gap].filter((at) => at >= 0))].sort((a, b) => a - b));
-    }
-    return kept;
   }
 
   // --- a page begins -------------------------------------------------------------------------
@@ -275,7 +226,7 @@
     if (!owner) return null;
     page = {
       log: {}, latest: {}, first: {}, pace: [], progress: null, asked: new Set(), drawn: new Set(),
-      renewed: {}, renewing: {}, trimmed: false, ...told,
+      renewed: {}, renewing: {}, trimmed: false, heard: Date.now(), gap: 0, ...told,
     };
     if (told.name) document.title = `${told.name} – Normscope`;
     stops = [
@@ -285,6 +236,7 @@
       scope.events.on("online", () => scope.readout.stale(false)),
     ];
     if (!ended()) scope.events.open({ jobs: [told.job], after: { [told.job]: told.after }, owner });
+    ticking = window.setInterval(() => page && scope.readout.progress(page), 1000);
     ask();
     return Date.now();
   }
@@ -295,6 +247,7 @@
     if (page) scope.events.close();
     page = null;
     window.clearTimeout(frame);
+    window.clearInterval(ticking);
     frame = 0;
   }
 

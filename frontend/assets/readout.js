@@ -4,6 +4,7 @@
   "use strict";
 
   const scope = (window.normscope = window.normscope || {});
+  const SILENT_MS = 6000;
   const SUPERSCRIPT = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
 
   // As frontend/words.py says them.
@@ -74,34 +75,66 @@
     return passed > 0.2 ? (last.step - first.step) / passed : NaN;
   }
 
+  // --- is anybody there? --------------------------------------------------------------------
+  // A point or a state came. What is slow by nature is not silent: the longest wait is remembered.
+  function heard(page) {
+    const now = Date.now();
+    page.gap = Math.max(page.gap, now - page.heard);
+    page.heard = now;
+  }
+
+  // Words in place of the time left once that would be made up; null while the worker is heard.
+  function silence(page) {
+    if (!scope.events.online) return "not connected";
+    const passed = Date.now() - page.heard;
+    if (passed < Math.max(SILENT_MS, 2 * page.gap)) return null;
+    return `no word from the worker for ${duration(passed / 1000)}`;
+  }
+
   function progress(page) {
     const box = document.getElementById("job-progress");
-    if (!box) return;
+    if (!box || page.state !== "running") return;
     const done = page.kind === "attack" ? attacked(page) : trained(page);
-    if (!done) return;
-    box.querySelector(".bar-done").style.transform = `scaleX(${Math.min(done.share, 1)})`;
-    box.querySelector(".bar").setAttribute("aria-valuenow", String(Math.round(100 * done.share)));
-    write(box.querySelector(".progress-text"), done.text);
+    const silent = silence(page);
+    if (!done.words.length && !silent) return;
+    if (done.words.length) {
+      box.querySelector(".bar-done").style.transform = `scaleX(${Math.min(done.share, 1)})`;
+      box.querySelector(".bar").setAttribute("aria-valuenow", String(Math.round(100 * done.share)));
+    }
+    const words = [...done.words, ...(silent ? [silent] : done.left)];
+    write(box.querySelector(".progress-text"), words.join(" · "));
   }
 
   function trained(page) {
     const last = page.pace[page.pace.length - 1];
     const steps = (page.progress && page.progress.steps) || page.steps;
-    if (!last || !steps || page.state !== "running") return null;
+    if (!last || !steps) return { words: [], left: [] };
     const pace = rate(page.pace);
     const epoch = Math.min(Math.floor(last.epoch) + 1, page.epochs);
-    const words = [`epoch ${epoch} of ${page.epochs}`];
-    if (Number.isFinite(pace)) words.push(`${duration((steps - last.step) / pace)} left`, `${number(pace)} steps/s`);
-    return { share: last.step / steps, text: words.join(" · ") };
+    const left = [`${duration((steps - last.step) / pace)} left`, `${number(pace)} steps/s`];
+    return {
+      share: last.step / steps,
+      words: [`epoch ${epoch} of ${page.epochs}`],
+      left: Number.isFinite(pace) ? left : [],
+    };
   }
 
   function attacked(page) {
     const names = page.attacks || [];
+    if (!names.some((name) => `attack/${name}/progress` in page.latest)) return { words: [], left: [] };
     const parts = names.map((name) => Number(page.latest[`attack/${name}/progress`] || 0));
-    if (!parts.length || page.state !== "running") return null;
     const share = parts.reduce((sum, part) => sum + part, 0) / parts.length;
     const at = names[parts.findIndex((part) => part < 1)];
-    return { share, text: `${Math.round(100 * share)} % done` + (at && names.length > 1 ? ` · ${at}` : "") };
+    const words = [`${Math.round(100 * share)} % done`, ...(at && names.length > 1 ? [at] : [])];
+    return { share, words, left: [] };
+  }
+
+  // The state as its word, at once; the rest of the head comes from the server.
+  function badge(state) {
+    const place = document.getElementById("job-state");
+    if (!place) return;
+    write(place, state);
+    place.className = `state state-${scope.STATE_COLORS[state] || "gray"}`;
   }
 
   function stale(shown, lastPoint) {
@@ -114,5 +147,5 @@
     banner.hidden = !shown;
   }
 
-  scope.readout = { say, stale, number, percent, duration };
+  scope.readout = { say, progress, badge, heard, stale, number, percent, duration };
 })();

@@ -59,7 +59,7 @@ class Told:
 
     @property
     def began(self) -> float | None:
-        at = moment(self.job["started_at"])
+        at = moment(self.job.get("attempt_started_at") or self.job["started_at"])
         return at.timestamp() if at else None
 
     @property

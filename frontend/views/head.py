@@ -66,7 +66,7 @@ def _actions(job: Job) -> list[Any]:
     train, lost = job["kind"] == "train", job["state"] == "failed"
     attacked = job["id"] if train else job["spec"].get("source")
     attack = clone = None
-    if not (train and lost):  # a failed training left no network
+    if not train or has_network(job):
         address = f"/lab/attack?job={attacked}"
         attack = parts.button_link("Attack", address, filled=True, id=ids.JOB_ATTACK)
     if train:
@@ -84,6 +84,13 @@ def _actions(job: Job) -> list[Any]:
         "Delete", id=ids.JOB_DELETE, className="plain-button danger", hidden=not over
     )
     return [attack, clone, end, delete]
+
+
+def has_network(job: Job) -> bool:
+    """Whether a training has left a network, or is at work on one."""
+    if job["state"] == "cancelled":
+        return bool((job["progress"] or {}).get("step"))
+    return job["state"] in ("running", "succeeded")
 
 
 def progress(job: Job, waiting: str = "") -> Component:
@@ -113,24 +120,35 @@ def _share(job: Job) -> float:
 
 def _progress_words(job: Job) -> str:
     done, state = job["progress"] or {}, job["state"]
-    began, end = words.moment(job["started_at"]), words.moment(job["ended_at"])
-    took = f" in {words.duration((end - began).total_seconds())}" if began and end else ""
-    counted = _counted(job)
+    took, counted = _took(job), _counted(job)
     if state == "running":
         eta = done.get("eta_s")
         left = f" · {words.duration(eta)} left" if eta is not None else ""
         return (counted or "starting") + left
     if state == "succeeded":
-        steps = done.get("steps")
-        rate = ""
-        if began and end and steps and job["kind"] == "train":
-            passed = max((end - began).total_seconds(), 1e-3)
-            rate = f" · {words.number(steps / passed)} steps/s"
-        return f"{counted or 'done'}{took}{rate}"
+        return f"{counted or 'done'}{took}{_rate(job)}"
     if state == "cancelled":
         return f"cancelled {('at ' + counted) if counted else 'before it began'}{took}"
     step, steps = done.get("step"), done.get("steps")
     return f"stopped at step {step} of {steps}{took}" if step and steps else f"stopped{took}"
+
+
+def _took(job: Job) -> str:
+    """From the first attempt's start to the end."""
+    began, end = words.moment(job["started_at"]), words.moment(job["ended_at"])
+    if not began or not end:
+        return ""
+    tries = f" over {job['attempt']} attempts" if job["attempt"] > 1 else ""
+    return f" in {words.duration((end - began).total_seconds())}{tries}"
+
+
+def _rate(job: Job) -> str:
+    """Steps a second of the attempt that took them: what was lost before it does not count."""
+    began = words.moment(job.get("attempt_started_at") or job["started_at"])
+    end, steps = words.moment(job["ended_at"]), (job["progress"] or {}).get("steps")
+    if not began or not end or not steps or job["kind"] != "train":
+        return ""
+    return f" · {words.number(steps / max((end - began).total_seconds(), 1e-3))} steps/s"
 
 
 def _counted(job: Job) -> str:

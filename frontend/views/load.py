@@ -48,6 +48,7 @@ def for_script(told: Told, owner: str, renews: dict[str, str]) -> dict[str, Any]
         "name": job["name"],
         "kind": job["kind"],
         "state": job["state"],
+        "told": f"{job['attempt']} {job['state']}",
         "attempt": max((item["attempt"] for item in told.items), default=job["attempt"]),
         "after": told.cursor,
         "began": told.began,

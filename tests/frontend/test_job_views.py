@@ -10,7 +10,7 @@ import pytest
 from dash.development.base_component import Component
 
 from frontend.plots.board import cards
-from frontend.views import curves, head, ids
+from frontend.views import curves, head, ids, load
 from frontend.views.curves import Told, Wanted
 from frontend.views.plotcard import furniture
 from frontend.views.sections import sections
@@ -89,6 +89,41 @@ def test_an_ended_job_can_be_deleted_and_not_cancelled() -> None:
     assert found(shown, ids.JOB_CANCEL).hidden
     assert not found(shown, ids.JOB_DELETE).hidden
     assert "in 1.5 s" in text(found(shown, ids.JOB_PROGRESS))
+
+
+def test_steps_a_second_are_those_of_the_attempt_that_took_them() -> None:
+    ended = {"state": "succeeded", "attempt": 2, "ended_at": "2026-11-21T07:01:01Z"}
+    shown = head.head(job(**ended, attempt_started_at="2026-11-21T07:00:31Z"))
+    assert text(found(shown, ids.JOB_PROGRESS)) == (
+        "epoch 15 of 30 in 1 min over 2 attempts · 23.0 steps/s"
+    )
+    again = Told(job(attempt=2, attempt_started_at="2026-11-21T07:00:31Z"), [])
+    assert again.began == Told(job(), []).began + 30
+
+
+@pytest.mark.parametrize(
+    ("state", "step", "offered"),
+    [
+        ("queued", 0, False),
+        ("interrupted", 100, False),
+        ("failed", 100, False),
+        ("cancelled", 0, False),
+        ("cancelled", 100, True),
+        ("running", 1, True),
+        ("succeeded", 690, True),
+    ],
+)
+def test_a_network_can_be_attacked_only_where_there_is_one(
+    state: str, step: int, offered: bool
+) -> None:
+    shown = head.head(job(state=state, progress={"step": step, "steps": 690}))
+    assert (ids.JOB_ATTACK in [getattr(part, "id", None) for part in parts(shown)]) is offered
+
+
+def test_the_script_is_told_the_state_that_the_page_shows() -> None:
+    lost = Told(job(state="interrupted", attempt=2), [scalar("train/loss", 1, 5.0)])
+    told = load.for_script(lost, "owner", {})
+    assert (told["told"], told["attempt"]) == ("2 interrupted", 1)
 
 
 def test_a_waiting_job_says_why() -> None:
