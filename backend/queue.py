@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from celery import Celery
@@ -21,9 +21,19 @@ STATES_KEPT = 10_000
 MOST_ENTRIES = 200
 KEEP_RECORDED_MS = 60_000
 KEEP_STREAM_S = 3_600
+ASK_S = 2.0
+"""Shorter than the time in which a socket that stays silent is given up."""
 
 Entries = list[tuple[str, Mapping[str, str]]]
 """Of a stream: ids and fields."""
+
+
+class Hold(NamedTuple):
+    """Whether a worker holds a job now, and the last attempts that one began and ended."""
+
+    leased: bool
+    begun: int
+    done: int
 
 
 class Queue:
@@ -72,14 +82,18 @@ class Queue:
         """Have the worker's child process that runs the attempt ended by a signal."""
         self.celery.control.revoke(task_id(job, attempt), terminate=True, signal=signal)
 
-    def leased(self, jobs: Iterable[str]) -> set[str]:
-        """Which of the jobs some worker holds now."""
+    def holds(self, jobs: Iterable[str]) -> dict[str, Hold]:
+        """What workers did with the jobs."""
         names = list(jobs)
         with self.redis.pipeline(transaction=False) as pipeline:
             for name in names:
                 pipeline.exists(wire.lease_key(name))
-            held = pipeline.execute()
-        return {name for name, found in zip(names, held, strict=True) if found}
+                pipeline.get(wire.begun_key(name))
+                pipeline.get(wire.done_key(name))
+            found = pipeline.execute()
+        rows = zip(found[::3], found[1::3], found[2::3], strict=True)
+        known = [Hold(bool(held), int(begun or 0), int(done or 0)) for held, begun, done in rows]
+        return dict(zip(names, known, strict=True))
 
     def tail(self, places: Mapping[str, str], block_ms: int) -> dict[str, Entries]:
         """What came to the streams after these ids, in order, waiting for it a moment."""
@@ -117,8 +131,22 @@ class Queue:
 
     def forget(self, job: str) -> None:
         """Drop what a deleted job left; the cancel flag stays against a late message."""
-        keys = (wire.ticket_key, wire.stream_key, wire.lease_key)
+        keys = (wire.ticket_key, wire.stream_key, wire.lease_key, wire.begun_key)
         self.redis.delete(*(key(job) for key in keys))
+
+    def ask(self, question: wire.Question, seconds: float) -> wire.Answer | None:
+        """Lay a question on the desk and wait for its answer; None where none comes in time."""
+        self.redis.rpush(wire.ASKED, question.model_dump_json())
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            found: Any = self.redis.blpop([wire.answer_key(question.id)], min(left, ASK_S))
+            if found:
+                return wire.Answer.model_validate_json(found[1])
+        return None
+
+    def desks(self) -> int:
+        """How many processes answer probes."""
+        return sum(1 for _ in self.redis.scan_iter(wire.desk_key("*"), count=1000))
 
     def workers(self) -> list[wire.WorkerCard]:
         """Who is alive."""

@@ -23,10 +23,11 @@ from backend.errors import Problem
 from worker.contract.catalog import (
     Catalog,
     attack_spec_model,
+    choice_model,
     diagnose_spec_model,
     train_spec_model,
 )
-from worker.contract.spec import AttackSpec, DiagnoseSpec, TrainSpec
+from worker.contract.spec import AttackSpec, Choice, DiagnoseSpec, TrainSpec
 
 T = TypeVar("T")
 MOST_ERRORS = 50
@@ -55,6 +56,16 @@ class NewJob(_Body):
     tags: Tags = []
 
 
+class NewProbe(_Body):
+    """A question about a trained network, and others of the same data to set beside it."""
+
+    probe: Choice
+    peers: list[Annotated[str, Field(min_length=1, max_length=64)]] = Field([], max_length=8)
+    lane: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
+        None, description="whoever asks again and again; only its newest question counts"
+    )
+
+
 class Labels(_Body):
     """What may change of a job: its name and its tags."""
 
@@ -76,6 +87,7 @@ class Requests:
             kinds = kinds | model
         tagged: Any = Annotated[kinds, Field(discriminator="kind")] if len(models) > 1 else kinds
         self.job: TypeAdapter[NewJob] = TypeAdapter(tagged)
+        self.probe: TypeAdapter[NewProbe] = TypeAdapter(_probe_model(catalog))
         self.labels: TypeAdapter[Labels] = TypeAdapter(Labels)
 
 
@@ -84,6 +96,12 @@ def _job_model(kind: str, spec: Any) -> Any:
     return create_model(
         f"New{kind.capitalize()}Job", __base__=NewJob, kind=(only, ...), spec=(spec, ...)
     )
+
+
+def _probe_model(catalog: Catalog) -> Any:
+    if not catalog.of_kind("probe"):
+        return NewProbe
+    return create_model("NewProbe", __base__=NewProbe, probe=(choice_model(catalog, "probe"), ...))
 
 
 async def json_body(request: Request) -> Any:

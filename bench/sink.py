@@ -13,7 +13,7 @@ from torch import nn
 
 from bench.table import Row
 from tests.broker import running_broker
-from worker.child import connect
+from worker.broker import connect
 from worker.contract.events import Teller
 from worker.contract.wire import stream_key
 from worker.sinks import Memory, RedisStream, Sink

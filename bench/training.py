@@ -24,7 +24,7 @@ from torch.nn.functional import cross_entropy
 
 from bench.table import Row
 from tests.broker import running_broker
-from worker.child import connect
+from worker.broker import connect
 from worker.contract.events import Finished, Measured, Started, Teller
 from worker.contract.settings import Settings
 from worker.contract.spec import TrainSpec

@@ -10,9 +10,8 @@ from collections.abc import Callable
 from contextlib import closing
 
 import redis
-from redis.backoff import ConstantBackoff
-from redis.retry import Retry
 
+from worker.broker import connect
 from worker.contract import wire
 from worker.contract.events import Teller
 from worker.contract.settings import Settings
@@ -24,12 +23,6 @@ from worker.warm import warm_up
 HAND_BACK_S = 1.0
 
 logger = logging.getLogger(__name__)
-
-
-def connect(url: str) -> redis.Redis:
-    """A client that gives up quickly: whoever uses it knows how to wait."""
-    retry = Retry(ConstantBackoff(0.05), 2)
-    return redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=1, retry=retry)
 
 
 def end_with_parent() -> None:

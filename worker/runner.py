@@ -45,7 +45,7 @@ def drive(told: Callable[[], Iterator[AnyEvent]], sink: Sink, tell: Teller) -> F
                 return event
         ending = tell.failed("internal", "the job stopped without telling how it ended")
     except LabError as error:
-        ending = tell.failed(error.code, _pathless(error.message), error.step)
+        ending = tell.failed(error.code, pathless(error.message), error.step)
     except Exception as error:
         ending = _failed(error, tell)
     sink.put(ending)
@@ -83,7 +83,7 @@ def _left(folder: Path) -> Path | None:
 
 
 def _failed(error: Exception, tell: Teller) -> Failed:
-    message = f"{type(error).__name__}: {_pathless(str(error))}"
+    message = f"{type(error).__name__}: {pathless(str(error))}"
     if isinstance(error, torch.cuda.OutOfMemoryError | MemoryError) or _cpu_memory(error):
         code = "out_of_memory"
         message = f"memory ran out; try a smaller batch or model ({message[:200]})"
@@ -102,7 +102,7 @@ def _folded(error: Exception) -> str:
     lines = [f"{_place(frame.filename)}:{frame.lineno} in {frame.name}" for frame in frames]
     if len(lines) > FRAMES:
         lines = ["…", *lines[-FRAMES:]]
-    return "\n".join([*lines, f"{type(error).__name__}: {_pathless(str(error))}"[:2000]])
+    return "\n".join([*lines, f"{type(error).__name__}: {pathless(str(error))}"[:2000]])
 
 
 def _place(filename: str) -> str:
@@ -112,6 +112,6 @@ def _place(filename: str) -> str:
     return str(path.relative_to(ROOT)) if path.is_relative_to(ROOT) else path.name
 
 
-def _pathless(text: str) -> str:
+def pathless(text: str) -> str:
     """The text with files by their names: what folders this machine has is nobody's business."""
     return FOLDERS.sub("…/", text)

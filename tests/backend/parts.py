@@ -87,6 +87,7 @@ def catalogue() -> Catalog:
         entry("optimizer", "adamw", **rate),
         entry("attack", "fgsm"),
         entry("attack", "pgd", steps=integer(20, minimum=1), restarts=integer(1, minimum=1)),
+        entry("probe", "example", index=integer(0, minimum=0)),
         *(entry("diagnostic", name) for name in DIAGNOSTICS),
     ]
     return Catalog.of(entries)

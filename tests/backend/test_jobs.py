@@ -277,3 +277,19 @@ def test_catalogue_workers_health_docs(client: TestClient) -> None:
     document = client.get("/openapi.json").json()
     assert "/api/v1/jobs/{id}/measurements" in document["paths"]
     assert "POST /api/v1/jobs" in client.get("/docs").text
+
+
+def test_a_probe_needs_somebody_who_answers(
+    client: TestClient, recorder: Recorder, queue: Queue, settings: Settings
+) -> None:
+    job = create(client)["id"]
+    question = {"probe": {"name": "example", "index": 1}}
+    assert client.post(f"/jobs/{job}/probes", json=question).status_code == 409
+    finish(recorder, queue, job, settings)
+    nobody = client.post(f"/jobs/{job}/probes", json=question)
+    assert nobody.status_code == 503
+    assert "desk" in nobody.json()["detail"]
+    assert client.post("/jobs/nothing/probes", json=question).status_code == 404
+    wrong = client.post(f"/jobs/{job}/probes", json={"probe": {"name": "example", "index": -1}})
+    assert wrong.status_code == 422
+    assert wrong.json()["errors"][0]["field"] == "probe.index"

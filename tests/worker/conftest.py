@@ -9,7 +9,7 @@ import redis
 from tests.broker import Broker
 from tests.broker import broker as broker
 from tests.worker.desk import Desk, running_worker
-from worker.child import connect
+from worker.broker import connect
 
 
 @pytest.fixture(scope="session")

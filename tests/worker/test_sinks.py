@@ -13,7 +13,7 @@ import redis
 
 from tests.broker import Broker, running_broker
 from tests.worker.desk import told, until
-from worker.child import connect
+from worker.broker import connect
 from worker.contract import wire
 from worker.contract.events import Teller
 from worker.sinks import JsonLines, Memory, RedisStream

@@ -15,13 +15,15 @@ from pathlib import Path
 from types import GenericAlias
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, create_model
 
 from worker.contract.spec import AttackSpec, DiagnoseSpec, TrainSpec
 
 PATH = Path(__file__).with_name("catalog.json")
 
-Kind = Literal["method", "attack", "diagnostic", "dataset", "model", "optimizer", "preset"]
+Kind = Literal[
+    *("method", "attack", "diagnostic", "dataset", "model", "optimizer", "probe", "preset")
+]
 
 
 class Entry(BaseModel):
@@ -96,8 +98,11 @@ def choice_model(catalog: Catalog, kind: str) -> Any:
 def _entry_model(catalog: Catalog, entry: Entry) -> Any:
     fields: dict[str, Any] = {"name": (Literal[entry.name], ...)}
     for name, schema in entry.schema_.get("properties", {}).items():
-        default = schema.get("default", ...)
-        described = Field(default, description=schema.get("description"))
+        described = Field(
+            schema.get("default", ...),
+            description=schema.get("description"),
+            validation_alias=AliasChoices(name, *schema.get("aliases", ())),
+        )
         fields[name] = (_annotation(catalog, schema), described)
     title = "".join(part.capitalize() for part in f"{entry.name}_{entry.kind}".split("_"))
     return create_model(title, __base__=_Typed, __doc__=entry.summary, **fields)

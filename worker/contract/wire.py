@@ -20,8 +20,9 @@ TASKS: dict[Kind, str] = {
 QUEUE = "normscope"
 
 BELL = "normscope:bell"
-"""Stream: a worker rings with {job} when it starts to tell on a job's stream, and with {job,
-handed_back: attempt} when it stops and frees the lease of a job that is not done."""
+"""Stream: a worker rings with {job} when it starts to tell on a job's stream; with {job,
+handed_back: attempt} when it stops and frees the lease of a job that is not done; and with {job,
+lost: attempt, reason} when the process that ran it died."""
 
 STATES = "normscope:states"
 """Capped stream: {job: the job's REST document} after every committed change of a job."""
@@ -49,6 +50,11 @@ def done_key(job: str) -> str:
     return f"normscope:done:{job}"
 
 
+def begun_key(job: str) -> str:
+    """The last attempt that a worker began: if no one runs it and it is not done, it is lost."""
+    return f"normscope:begun:{job}"
+
+
 def cancel_key(job: str) -> str:
     return f"normscope:cancel:{job}"
 
@@ -61,6 +67,22 @@ def stream_key(job: str) -> str:
 def worker_key(worker: str) -> str:
     """JSON of a `WorkerCard`, expiring after WORKER_TTL_S."""
     return f"normscope:worker:{worker}"
+
+
+ASKED = "normscope:asked"
+"""List: questions (`Question` as JSON) to whoever serves probes; the oldest first."""
+
+DESK_S = 10
+
+
+def answer_key(question: str) -> str:
+    """List with one `Answer` as JSON, expiring after a minute."""
+    return f"normscope:answer:{question}"
+
+
+def desk_key(desk: str) -> str:
+    """There while a process serves probes, expiring after DESK_S."""
+    return f"normscope:desk:{desk}"
 
 
 class Source(BaseModel):
@@ -85,6 +107,30 @@ class Ticket(BaseModel):
     attempt: int
     spec: dict[str, Any]
     source: Source | None = None
+
+
+class Question(BaseModel):
+    """A probe of a trained network. A newer question of the same `lane` makes this one idle;
+    after `until` (Unix seconds) nobody waits for an answer."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    lane: str | None
+    source: Source
+    probe: dict[str, Any]
+    until: float
+
+
+class Answer(BaseModel):
+    """Measurements by name, in their JSON form; or why there are none."""
+
+    model_config = ConfigDict(frozen=True)
+
+    values: dict[str, Any] = {}
+    code: str | None = None
+    message: str = ""
+    seconds: float = 0.0
 
 
 class WorkerCard(BaseModel):

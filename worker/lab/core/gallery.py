@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-import torch
 from torch import Tensor
 
 from worker.contract.measurement import Images
 from worker.lab.core.attack import Attacked
+from worker.lab.core.picture import levels
 
 PLACES = 12
 
@@ -55,9 +55,9 @@ class Gallery:
             width=width,
             channels=channels,
             groups={
-                "clean": [_bytes(p.clean) for p in shown],
-                "perturbation": [_bytes(0.5 + change / (2 * scale)) for change in changes],
-                "adversarial": [_bytes(p.adversarial) for p in shown],
+                "clean": [levels(p.clean) for p in shown],
+                "perturbation": [levels(0.5 + change / (2 * scale)) for change in changes],
+                "adversarial": [levels(p.adversarial) for p in shown],
             },
             scale={"perturbation": scale},
             captions={
@@ -74,10 +74,3 @@ class Gallery:
     def _size(self, change: Tensor) -> str:
         length = change.abs().max() if self.norm == "linf" else change.norm()
         return f"{self.norm} {float(length):.3g} of {self.eps:g}"
-
-
-def _bytes(image: Tensor) -> list[int]:
-    """(C, H, W) in [0, 1] as 0 to 255, row by row, channels last."""
-    levels = (image.permute(1, 2, 0) * 255).round().clamp(0, 255).to(torch.int)
-    flat: list[int] = levels.flatten().tolist()
-    return flat

@@ -1,7 +1,8 @@
 """Entries of the catalogue: a class is an entry, its fields are parameters, its docstring the help.
 
-A file in one of the lab's folders that subclasses Method, Attack, Diagnostic, Dataset, Model or
-Optimizer is all it takes: the folder is scanned, the class registers under its file's name.
+A file in one of the lab's folders that subclasses Method, Attack, Diagnostic, Dataset, Model,
+Optimizer or Probe is all it takes: the folder is scanned, the class registers under the name of
+its file.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ FOLDERS = {
     "dataset": "datasets",
     "model": "models",
     "optimizer": "optimizers",
+    "probe": "probes",
 }
 _ENTRIES: dict[tuple[str, str], type[Spec]] = {}
 

@@ -1,0 +1,27 @@
+"""Images as measurements: the bytes that a page draws."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from worker.contract.measurement import Images
+
+
+def levels(image: Tensor) -> list[int]:
+    """(C, H, W) in [0, 1] as 0 to 255, row by row, channels last."""
+    whole = (image.permute(1, 2, 0) * 255).round().clamp(0, 255).int()
+    flat: list[int] = whole.flatten().tolist()
+    return flat
+
+
+def picture(x: Tensor, name: str = "clean", captions: list[str] | None = None) -> Images:
+    """Images (B, C, H, W) in [0, 1] as one group called `name`."""
+    _, channels, height, width = x.shape
+    return Images(
+        height=height,
+        width=width,
+        channels=channels,
+        groups={name: [levels(image) for image in x.cpu()]},
+        scale={},
+        captions={name: captions or [""] * len(x)},
+    )
