@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from tests.lab.theory import doubled, mlp, shift, task
+from tests.laws.fitting import fitting
 from worker.contract.events import Measured
 from worker.lab import fit
 from worker.lab.core.method import Method
@@ -22,7 +23,7 @@ def spec(*methods: dict[str, Any]) -> dict[str, Any]:
     alone = any(stands_alone(method["name"]) for method in methods)
     return {
         "dataset": {"name": "moons", "examples": 400, "noise": 0.05},
-        "model": {"name": "mlp", "hidden": [32]},
+        "model": fitting(*(entries("method")[method["name"]] for method in methods)),
         "methods": [*([] if alone else [{"name": "cross_entropy"}]), *methods],
         "epochs": 30,
         "log_every": 1,
@@ -43,7 +44,12 @@ def curve(*methods: dict[str, Any]) -> list[Measured]:
 def test_it_learns(name: str) -> None:
     events = curve({"name": name})
     assert events[-1].values["test/accuracy"] > 0.95  # type: ignore[operator]
-    assert f"train/loss/{name}" in events[0].values
+    assert (f"train/loss/{name}" in events[0].values) == has_losses(name)
+
+
+def has_losses(name: str) -> bool:
+    method = entries("method")[name]
+    return any(hook in vars(method) for hook in ("data_loss", "weight_loss"))
 
 
 @pytest.mark.parametrize("name", STRENGTHS)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from tests.laws.fitting import fitting
 from worker.contract.events import Finished
 from worker.lab import fit
 from worker.lab.core.errors import LabError
@@ -19,11 +20,11 @@ METHODS = sorted(entries("method"))
 
 
 def spec(name: str, **more: Any) -> dict[str, Any]:
-    alone = bool(entries("method")[name].cross_entropy)  # type: ignore[attr-defined]
+    method: Any = entries("method")[name]
     return {
         "dataset": {"name": "moons", "examples": 200},
-        "model": {"name": "mlp", "hidden": [16]},
-        "methods": [*([] if alone else [{"name": "cross_entropy"}]), {"name": name}],
+        "model": fitting(method, hidden=(16,)),
+        "methods": [*([] if method.learns else [{"name": "cross_entropy"}]), {"name": name}],
         "optimizer": {"name": "sgd", "lr": 0.05, "momentum": 0.9, "schedule": "cosine"},
         "diagnostics": [{"name": "accuracy"}],
         "epochs": 3,

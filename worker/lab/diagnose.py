@@ -106,6 +106,7 @@ def _view(
             for name, weight in checkpoint.untrained(recipe, task).named_parameters()
         },
         rate=Optimizer.of(recipe.optimizer).rate(0, 1),
+        scale_free=Optimizer.of(recipe.optimizer).scale_free,
         peers=peers,
         datasets=datasets,
         final=True,

@@ -173,7 +173,10 @@ class _Training:
             if surveys:
                 began += self._survey(view, readings)
         self.ledger.note(run.step, terms, readings)
+        before = watch.weights() if measures else {}
         run.update(step)
+        if before and readings is not None:
+            readings |= watch.moved(view, before)
         pace.ended(began, measures)
 
     def _survey(self, view: View, readings: Values) -> float:

@@ -6,12 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from worker.contract.measurement import Value
+from worker.lab.core.errors import LabError
 from worker.lab.core.layers import Layers
 from worker.lab.core.registry import Spec
 from worker.lab.core.task import Task
@@ -27,9 +28,10 @@ class View:
     Of the training batch: inputs, labels, logits (B, K) and, where a diagnostic asked for it, the
     input gradient of each example's cross-entropy (B, *shape). Networks that do something else in
     training than in evaluation are looked at in evaluation. `initial` are the weights at step 0 by
-    parameter name, `rate` the learning rate, `peers` other trained networks to compare with, on
-    the same task, `datasets` where other data sets lie. `first` and `final` tell the first and
-    the last view of a run.
+    parameter name, `rate` the learning rate, `scale_free` says whether the optimizer is blind to
+    the length of gradients, `peers` are other trained networks to compare with, on the same task,
+    `datasets` where other data sets lie. `first` and `final` tell the first and the last view of a
+    run.
     """
 
     model: nn.Module
@@ -42,6 +44,7 @@ class View:
     generator: torch.Generator
     initial: Mapping[str, Tensor] = field(default_factory=dict)
     rate: float = 0.0
+    scale_free: bool = False
     peers: Sequence[nn.Module] = ()
     datasets: Path | None = None
     first: bool = False
@@ -76,6 +79,21 @@ class View:
         """The mean of `gradient_norms`."""
         return self.gradient_norms.mean()
 
+    @cached_property
+    def weight_names(self) -> list[str]:
+        """The parameter name of every W_l.
+        Raises LabError("bad_spec") where a weight is computed from other parameters."""
+        names = {id(weight): name for name, weight in self.model.named_parameters()}
+        if any(id(weight) not in names for weight in self.layers.weights):
+            raise LabError("bad_spec", "a layer's weight is computed from other parameters")
+        return [names[id(weight)] for weight in self.layers.weights]
+
+    @cached_property
+    def initial_weights(self) -> list[Tensor]:
+        """W_l(0) of every weight layer. Raises as `weight_names` does."""
+        pairs = zip(self.weight_names, self.layers.weights, strict=True)
+        return [self.initial[name].to(weight) for name, weight in pairs]
+
 
 class Diagnostic(Spec):
     """Something measured: cheap things with `measure`, dear ones with `survey`, and what may take
@@ -86,7 +104,15 @@ class Diagnostic(Spec):
     """
 
     kind: ClassVar[str] = "diagnostic"
+    unmoved: ClassVar[tuple[str, ...]] = ()
+    """Readings that shifts of scale leave alone, by the starts of their names, where `invariant`
+    is False because others change."""
     needs_input_gradient: ClassVar[bool] = False
+    needs_move: ClassVar[bool] = False
+
+    @classmethod
+    def facts(cls) -> dict[str, Any]:
+        return {**super().facts(), **({"unmoved": list(cls.unmoved)} if cls.unmoved else {})}
 
     def applies(self, task: Task) -> bool:
         """Whether it can be measured on this data at all."""
@@ -94,6 +120,11 @@ class Diagnostic(Spec):
 
     def measure(self, view: View) -> Iterator[Reading]:
         """The readings of a measured step, from its batch and the weights."""
+        return iter(())
+
+    def moved(self, view: View, before: Mapping[str, Tensor]) -> Iterator[Reading]:
+        """The readings of what a measured step did to the weights: the model has moved on, and
+        `before` are its weights of before by parameter name. Asked only with `needs_move`."""
         return iter(())
 
     def survey(self, view: View) -> Iterator[Reading]:

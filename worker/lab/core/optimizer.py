@@ -16,6 +16,8 @@ class Optimizer(Spec):
     """How weights move, and how the learning rate changes over the run."""
 
     kind: ClassVar[str] = "optimizer"
+    scale_free: ClassVar[bool] = False
+    """Whether its steps are the same however long the gradients are."""
 
     lr: Annotated[float, Field(gt=0, le=100)] = Field(0.1, description="learning rate at the start")
     schedule: Literal["constant", "cosine", "steps"] = Field(

@@ -103,7 +103,17 @@ class Run:
         A look ahead leaves no trace in the model."""
         point = Point(x)
         step = Step(
-            self.model, self.task, self.step, self.steps, y, point, point, self.generator, {}, ahead
+            self.model,
+            self.task,
+            self.step,
+            self.steps,
+            y,
+            point,
+            point,
+            self.generator,
+            ahead=ahead,
+            epoch=self.steps_per_epoch,
+            optimizer=self.optimizer,
         )
         return step, *self.losses.terms(step)
 

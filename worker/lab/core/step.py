@@ -17,9 +17,10 @@ class Step:
     """The batch, the point where losses are taken, and the network's answer there.
 
     `clean` is the batch as drawn at the model's own weights; `point` is `clean` until a method
-    moves it. `index` counts from 0 to `steps` − 1. `generator` is the run's own source of
-    randomness, on the CPU. `memo` is where a method may keep what it needs until the step ends.
-    `ahead` marks a look that must leave no trace in the model.
+    moves it. `index` counts from 0 to `steps` − 1, `epoch` is how many steps an epoch has.
+    `generator` is the run's own source of randomness, on the CPU. `memo` is where a method may
+    keep what it needs until the step ends. `ahead` marks a look that must leave no trace in the
+    model. `optimizer` is for who must keep its memory in step with the weights.
     """
 
     model: nn.Module
@@ -32,6 +33,8 @@ class Step:
     generator: torch.Generator
     memo: dict[str, Any] = field(default_factory=dict)
     ahead: bool = False
+    epoch: int = 1
+    optimizer: torch.optim.Optimizer | None = None
     _logits: Tensor | None = None
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
@@ -27,6 +28,7 @@ class Watch:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.wants_gradient = any(found.needs_input_gradient for found in run.diagnostics)
+        self.wants_move = any(found.needs_move for found in run.diagnostics)
         # Drawing from the training's generator would change the order of its batches.
         self._generator = torch.Generator().manual_seed(run.spec.seed)
 
@@ -54,6 +56,7 @@ class Watch:
             generator=self._generator,
             initial=run.initial,
             rate=run.rate(),
+            scale_free=run.recipe.scale_free,
             datasets=run.datasets,
             first=run.step == 0,
             final=final,
@@ -69,6 +72,17 @@ class Watch:
         values: Values = {"learning_rate": self.run.rate()}
         for diagnostic in self.run.diagnostics:
             values |= diagnostic.measure(view)
+        return values
+
+    def weights(self) -> dict[str, Tensor]:
+        """A copy of the weights before a step, by parameter name, if a diagnostic wants one."""
+        return copies(self.run.model) if self.wants_move else {}
+
+    @torch.no_grad()
+    def moved(self, view: View, before: Mapping[str, Tensor]) -> Values:
+        values: Values = {}
+        for diagnostic in self.run.diagnostics:
+            values |= diagnostic.moved(view, before)
         return values
 
     @torch.no_grad()
@@ -94,6 +108,11 @@ class Watch:
             return values
 
 
+def copies(model: nn.Module) -> dict[str, Tensor]:
+    """Of the weights, by parameter name."""
+    return {name: weight.detach().clone() for name, weight in model.named_parameters()}
+
+
 def input_gradient(model: nn.Module, x: Tensor, y: Tensor) -> Tensor:
     """∇ₓ of each example's cross-entropy, (B, *shape), by a pass of its own."""
     with torch.enable_grad():
@@ -112,7 +131,7 @@ def rehearse(run: Run, x: Tensor, y: Tensor) -> tuple[list[str], list[str]]:
     with torch.random.fork_rng(devices=[]):
         step, _, terms = twin.look(x, y)
         view = watch.view(step)
-        values = watch.measure(view) | watch.survey(view)
+        values = watch.measure(view) | watch.survey(view) | watch.moved(view, copies(model))
     scalars = [name for name, value in values.items() if not isinstance(value, Shape)]
     losses = ["train/loss", *terms]
     return losses, [*losses, *scalars]

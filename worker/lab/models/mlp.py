@@ -13,14 +13,22 @@ from worker.lab.core.model import Model
 class Mlp(Model):
     """A multilayer perceptron with ReLU.
 
-    normalise → flatten → (linear → ReLU) for every hidden width → linear. Without biases it is
-    positively homogeneous of degree one in each layer, as the theory of WEISSI wants it.
+    normalise → flatten → (linear → [batch norm] → ReLU) for every hidden width → linear. Without
+    biases it is positively homogeneous of degree one in each layer, as the theory of WEISSI wants
+    it.
     """
 
     title: ClassVar[str] = "MLP"
     plan: ClassVar[list[plans.Layer]] = [
         plans.Flatten(),
-        plans.Each(of="hidden", layers=[plans.Linear(out="item", bias="bias"), plans.Relu()]),
+        plans.Each(
+            of="hidden",
+            layers=[
+                plans.Linear(out="item", bias="bias"),
+                plans.When(of="batch_norm", layers=[plans.BatchNorm()]),
+                plans.Relu(),
+            ],
+        ),
         plans.Linear(out="classes", bias="bias"),
     ]
 
@@ -28,3 +36,4 @@ class Mlp(Model):
         [128, 128], max_length=64, description="width of each hidden layer"
     )
     bias: bool = Field(True, description="whether layers have biases")
+    batch_norm: bool = Field(False, description="batch normalisation after each hidden layer")

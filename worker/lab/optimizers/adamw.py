@@ -19,6 +19,7 @@ class AdamW(Optimizer):
 
     title: ClassVar[str] = "AdamW"
     paper: ClassVar[str] = "arXiv:1711.05101"
+    scale_free: ClassVar[bool] = True
 
     lr: Annotated[float, Field(gt=0, le=100)] = Field(
         0.001, description="learning rate at the start"
