@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import plotly.graph_objects as go
 
@@ -19,6 +19,7 @@ YOUNG = 0.08
 TICKS, LOG_TICKS = 11.5, 9.2
 """Plotly draws the labels of a log axis a quarter larger than it is told."""
 
+Item = TypeVar("Item", bound=Mapping[str, Any])
 Role = Literal["line", "smooth", "broken"]
 
 
@@ -73,15 +74,30 @@ class YAxis:
     highest: float | None = None
 
 
+def current(items: Iterable[Item]) -> list[Item]:
+    """What counts: the newest attempt's, and of earlier ones what came before the step at which a
+    later one went on; one that started afresh leaves nothing of them."""
+    items, found, first = list(items), [], math.inf
+    for attempt in sorted({item["attempt"] for item in items}, reverse=True):
+        mine = [item for item in items if item["attempt"] == attempt and item["step"] < first]
+        found = mine + found
+        first = min([first, *(item["step"] for item in mine)])
+    return found
+
+
 def gather(items: Sequence[Mapping[str, Any]], began: float | None = None) -> dict[str, Series]:
-    """The scalars of the newest attempt by name; `began` is the time that counts as second 0."""
-    attempt = max((item["attempt"] for item in items), default=0)
-    mine = [item for item in items if item["attempt"] == attempt]
-    began = min((item["time"] for item in mine), default=0.0) if began is None else began
+    """The scalars that count, by name; `began` is the time that counts as second 0."""
+    mine = current(items)
+    newest = max((item["attempt"] for item in mine), default=0)
+    times = [item["time"] for item in mine]
+    began = min([*times, *([] if began is None else [began])], default=0.0)
     found: dict[str, Series] = {}
     for item in mine:
         if item["shape"] == "scalar":
-            _append(found.setdefault(item["name"], Series(item["name"])), item, began)
+            series = found.setdefault(item["name"], Series(item["name"]))
+            _append(series, item, began)
+            if item["attempt"] == newest:
+                series.seq = max(series.seq, item["seq"])
     return found
 
 
@@ -91,7 +107,6 @@ def _append(series: Series, item: Mapping[str, Any], began: float) -> None:
     series.epoch.append(item["epoch"])
     series.time.append(round(item["time"] - began, 3))
     series.value.append(value if math.isfinite(value) else None)
-    series.seq = max(series.seq, item["seq"])
     if not math.isfinite(value) and series.broken is None:
         series.broken = (len(series.step) - 1, str(item["value"]))
 

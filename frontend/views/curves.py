@@ -14,6 +14,7 @@ from frontend.plots import shapes
 from frontend.plots.board import Card, cards, expected
 from frontend.plots.series import Along, Series, gather, lines
 from frontend.plots.theme import Theme, theme
+from frontend.views.head import resumed_at
 from frontend.views.plotcard import plot_card, segmented
 from frontend.words import moment
 
@@ -103,7 +104,9 @@ def _toolbar(told: Told, wanted: Wanted) -> Component:
     if told.job["attempt"] > 1:
         last = told.job["attempt"] - 1
         before = f"attempt {last}" if last == 1 else f"attempts 1 to {last}"
-        notes.append(f"Attempt {told.job['attempt']} is shown; {before} lost the worker.")
+        at = resumed_at(told.job)
+        shown = f"went on from step {at}" if at else "is shown"
+        notes.append(f"Attempt {told.job['attempt']} {shown}; {before} lost the worker.")
     choices = [(along, label, along == wanted.along) for along, label in XS]
     return html.Div(
         [

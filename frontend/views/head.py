@@ -148,7 +148,13 @@ def _rate(job: Job) -> str:
     end, steps = words.moment(job["ended_at"]), (job["progress"] or {}).get("steps")
     if not began or not end or not steps or job["kind"] != "train":
         return ""
+    steps -= resumed_at(job)
     return f" · {words.number(steps / max((end - began).total_seconds(), 1e-3))} steps/s"
+
+
+def resumed_at(job: Job) -> int:
+    """The step from which the present attempt went on; 0 where it started afresh."""
+    return int((job.get("info") or {}).get("resumed_at") or 0)
 
 
 def _counted(job: Job) -> str:

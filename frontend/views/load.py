@@ -9,6 +9,7 @@ from typing import Any
 from dash import ctx
 
 from frontend.api import Api, ApiError, Artifact, Catalog, Job
+from frontend.plots.series import current
 from frontend.views.curves import Told
 
 POINTS = 2000
@@ -25,8 +26,7 @@ async def told(api: Api, job_id: str, job: Job | None = None) -> Told:
         history, catalog = await asyncio.gather(
             api.measurements(job_id, points=POINTS), catalogue(api)
         )
-    newest = max((item["attempt"] for item in history["items"]), default=job["attempt"])
-    items = [item for item in history["items"] if item["attempt"] == newest]
+    items = current(history["items"])
     return Told(job, items, history["next"], bool(history["downsampled"]), catalog)
 
 

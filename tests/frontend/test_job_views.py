@@ -101,6 +101,21 @@ def test_steps_a_second_are_those_of_the_attempt_that_took_them() -> None:
     assert again.began == Told(job(), []).began + 30
 
 
+def test_an_attempt_that_went_on_counts_its_own_steps_and_keeps_the_curve_before_it() -> None:
+    went_on = {"attempt": 2, "info": {"resumed_at": 390}}
+    ended = {"state": "succeeded", "ended_at": "2026-11-21T07:01:01Z"}
+    shown = head.head(job(**went_on, **ended, attempt_started_at="2026-11-21T07:00:31Z"))
+    assert text(found(shown, ids.JOB_PROGRESS)).endswith(" 10.0 steps/s")
+    lost = [scalar("train/loss", step, 5.0) for step in (0, 389, 395)]
+    items = [*lost, {**scalar("train/loss", 392, 4.0, attempt=2), "seq": 7}]
+    told = Told(job(**went_on), items)
+    assert told.series["train/loss"].step == [0, 389, 392]
+    assert told.series["train/loss"].seq == 7, "the script goes on within the newest attempt"
+    assert "went on from step 390" in text(curves.board(told, Wanted()))
+    afresh = [*lost, scalar("train/loss", 0, 4.0, attempt=2)]
+    assert Told(job(attempt=2), afresh).series["train/loss"].value == [4.0]
+
+
 @pytest.mark.parametrize(
     ("state", "step", "offered"),
     [
