@@ -16,16 +16,17 @@ s + ν(branch), s being 1 for the identity and ν(shortcut) otherwise. Between i
   which is √(k_h k_w) at stride 1. Zero padding adds nothing; dilation is bounded by √(k_h k_w).
 - MaxPool2d: each output picks one input, and each input is picked by ⌈k / s⌉ windows an axis at
   most: 1 where windows do not overlap.
-- BatchNorm that follows no weight layer: max |γ| / √(σ² + ε).
+- BatchNorm that follows no weight layer (a loose one): max |γ| / √(σ² + ε).
 - ReLU, Flatten, the mean over a channel's pixels: 1 at most.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import zip_longest
 
 import torch
 from torch import Tensor, nn
@@ -36,6 +37,7 @@ from worker.lab.core.model import AvgPool, Normalize, Residual
 Pair = int | tuple[int, ...]
 BatchNorm = nn.BatchNorm1d | nn.BatchNorm2d
 Weighted = nn.Linear | nn.Conv2d
+Factor = Callable[[nn.Module, bool], Tensor | float]
 STEADY = (
     *(nn.Sequential, Residual, Normalize, nn.Linear, nn.Conv2d),
     *(nn.ReLU, nn.Flatten, nn.MaxPool2d, AvgPool, nn.Identity),
@@ -47,19 +49,22 @@ class Layers:
     """The weight layers of a network in the order of a forward pass, a residual block's branch
     before its shortcut: `layer1`, `layer2`, …
 
-    `norms[l]` is the batch normalisation folded into layer l, if one follows it at once: such a
-    layer's function does not change with the scale of its weight.
+    `folds[l]` is the batch normalisation folded into layer l, if one follows it at once: such a
+    layer's function does not change with the scale of its weight. `loose` are the others.
     """
 
     model: nn.Module
     modules: list[Weighted]
     folds: list[BatchNorm | None]
+    loose: list[BatchNorm]
 
     @classmethod
     def of(cls, model: nn.Module) -> Layers:
         """Found once: walking the modules costs more than the norms."""
-        pairs = list(_weighted(model))
-        return cls(model, [module for module, _ in pairs], [fold for _, fold in pairs])
+        links = list(_flat(model))
+        pairs = [(link, fold) for link, fold in links if isinstance(link, Weighted)]
+        loose = [link for link, _ in links if isinstance(link, BatchNorm)]
+        return cls(model, [module for module, _ in pairs], [fold for _, fold in pairs], loose)
 
     @property
     def names(self) -> list[str]:
@@ -92,23 +97,56 @@ class Layers:
             weights = self.weights if self.plain else self.folded
             return torch.stack(torch._foreach_norm(weights))
 
+    def slopes(self) -> Tensor:
+        """max |γ| / √(σ² + ε) of every loose batch normalisation, (M,), without the tape."""
+        with torch.no_grad():
+            found = [slope(norm).abs().max() for norm in self.loose]
+            return torch.stack(found) if found else self.weights[0].new_zeros(0)
+
     def intrinsic(self, norms: Tensor) -> Tensor:
         """ν, from one norm a layer (L,): any norm, and differentiable in it."""
         if self.plain:
             return norms.prod()
-        return _product(self.model, iter(norms.unbind()), constants=False)
+        logs = iter(norms.log().unbind())
+
+        def factor(link: nn.Module, inside: bool) -> Tensor | float:
+            return next(logs) if isinstance(link, Weighted) else 0.0
+
+        return _log(self.model, factor, norms.new_zeros(())).exp()
 
     def bound(self, norms: Tensor) -> Tensor:
         """What ‖J_f‖₂ cannot exceed, from any norm of each Ŵ_l that bounds its spectral norm."""
         if self.plain:
             return self.constant * norms.prod()
-        return _product(self.model, iter(norms.unbind()), constants=True)
+        return self.constant * self.log_reach(torch.cat([norms, self.slopes()]).log()).exp()
+
+    def log_reach(self, logs: Tensor) -> Tensor:
+        """log of the bound on ‖J_f‖₂ without `constant`, from the logarithms of L norms and then
+        of M slopes, differentiable in them.
+
+        The constants inside a residual block count: log(c_s s + c_P P) depends on their ratio.
+        """
+        if self.plain:
+            return logs.sum()
+        parts = logs.tensor_split([len(self.modules)])
+        norms, loose = (iter(part.unbind()) for part in parts)
+
+        def factor(link: nn.Module, inside: bool) -> Tensor | float:
+            if isinstance(link, BatchNorm):
+                return next(loose)
+            constant = math.log(stretch(link)) if inside else 0.0
+            return next(norms) + constant if isinstance(link, Weighted) else constant
+
+        return _log(self.model, factor, logs.new_zeros(()))
 
     @cached_property
     def constant(self) -> float:
-        """The product of all constants of a plain network.
-        Raises LabError("bad_spec") for a module whose stretch is not known."""
-        return math.prod(stretch(module) for module in _leaves(self.model))
+        """The product of all constants outside residual blocks; loose batch norms are not
+        constant. Raises LabError("bad_spec") for a module whose stretch is not known."""
+        links = (link for link, _ in chain(self.model))
+        return math.prod(
+            stretch(link) for link in links if not isinstance(link, Residual | BatchNorm)
+        )
 
 
 def stretch(module: nn.Module) -> float:
@@ -130,8 +168,13 @@ def stretch(module: nn.Module) -> float:
 
 def slope(norm: BatchNorm) -> Tensor:
     """γ / √(σ² + ε), (C,), by the running variance."""
+    return norm.weight / spread(norm)
+
+
+def spread(norm: BatchNorm) -> Tensor:
+    """√(σ² + ε), (C,), by the running variance."""
     assert norm.running_var is not None
-    return norm.weight / (norm.running_var + norm.eps).sqrt()
+    return (norm.running_var + norm.eps).sqrt()
 
 
 def chain(module: nn.Module) -> Iterator[tuple[nn.Module, BatchNorm | None]]:
@@ -139,7 +182,7 @@ def chain(module: nn.Module) -> Iterator[tuple[nn.Module, BatchNorm | None]]:
     normalisation that is folded into it."""
     links = list(_links(module))
     skip = False
-    for link, after in zip(links, [*links[1:], None], strict=True):
+    for link, after in zip_longest(links, links[1:]):
         if skip:
             skip = False
             continue
@@ -156,32 +199,26 @@ def _links(module: nn.Module) -> Iterator[nn.Module]:
         yield module
 
 
-def _weighted(module: nn.Module) -> Iterator[tuple[Weighted, BatchNorm | None]]:
+def _flat(module: nn.Module) -> Iterator[tuple[nn.Module, BatchNorm | None]]:
+    """All links, those of residual blocks in the place of the block."""
     for link, fold in chain(module):
         if isinstance(link, Residual):
-            yield from _weighted(link.branch)
-            yield from _weighted(link.shortcut)
-        elif isinstance(link, Weighted):
+            yield from _flat(link.branch)
+            yield from _flat(link.shortcut)
+        else:
             yield link, fold
 
 
-def _leaves(module: nn.Module) -> Iterator[nn.Module]:
-    for link, _ in chain(module):
-        yield link
-
-
-def _product(module: nn.Module, norms: Iterator[Tensor], constants: bool) -> Tensor:
-    """The tree's product; `norms` are taken in the order of `_weighted`."""
-    total = torch.ones(())
+def _log(module: nn.Module, factor: Factor, zero: Tensor, inside: bool = False) -> Tensor:
+    """The tree's product, as a logarithm: a deep network's overflows. Links are asked for their
+    factor's logarithm in the order of `_flat`, and told whether they are inside a block."""
+    total = zero
     for link, _ in chain(module):
         if isinstance(link, Residual):
-            branch = _product(link.branch, norms, constants)
-            total = total.to(branch) * (branch + _product(link.shortcut, norms, constants))
+            paths = (_log(path, factor, zero, True) for path in (link.branch, link.shortcut))
+            total = total + torch.logaddexp(*paths)
         else:
-            total = total * (stretch(link) if constants else 1.0)
-            if isinstance(link, Weighted):
-                norm = next(norms)
-                total = total.to(norm) * norm
+            total = total + factor(link, inside)
     return total
 
 

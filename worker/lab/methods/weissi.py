@@ -9,31 +9,37 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from worker.lab.core.intrinsic import TINY, Intrinsic
 from worker.lab.core.layers import Layers
 from worker.lab.core.method import Method
-from worker.lab.core.penalty import Gradients, penalty, scaled
+from worker.lab.core.penalty import penalty, scaled
 from worker.lab.core.task import Task
 
 
 class Weissi(Method):
     """A weight-scale-shift-invariant penalty on the intrinsic norm.
 
-    form log:     R = strength · Σ_l log max(‖W_l‖_F, floor)
-    form product: R = strength · Π_l max(‖W_l‖_F, floor) / √(n_l / 3)
+    form log:     R = strength · log ν
+    form product: R = strength · ν / ν₀
     direction:    + direction · Σ_l ‖W_l‖₁ / ‖W_l‖_F
 
-    over weight matrices and kernels, n_l being a layer's outputs. Sums of logarithms and the
-    direction term as a review of the paper gives them (kexue.fm/archives/7681; the paper's own
-    text was not available); product form, floor and the treatment of kernels and biases are
-    derived here. √(n_l / 3) is the norm that this library's initialisation expects,
-    so the product form starts near `strength` whatever the architecture. Gradients are in closed
-    form.
+    ν = Π_l max(‖W_l‖_F, floor) over weight matrices and kernels; a residual block counts as
+    c_s s + c_P P, P the product of its branch, s that of its shortcut (1 for the identity), c the
+    constants of convolutions and pooling on each path. Batch normalisation is folded:
+    W_l stands for diag(γ / √(σ² + ε)) W_l with σ² a constant, and the gradient reaches γ. ν₀ is ν
+    at ‖W_l‖_F = √(n_l / 3), n_l outputs: what this library's initialisation expects, so that the
+    product form starts near `strength` whatever the architecture.
+
+    Sums of logarithms and the direction term as a review of the paper gives them
+    (kexue.fm/archives/7681; the paper's own text was not available); all else is derived here.
+    Gradients are in closed form: strength · g_l W_l / ‖W_l‖² for the log form, with the gate
+    g_l = 1 on a chain and c_P P / (c_s s + c_P P) in a block.
 
     W_l → aW_l, W_{l+1} → W_{l+1}/a changes neither R nor (with b_l → ab_l) the function. log ν
     bounds the input gradient: see the diagnostic `bound_tightness`. The form log has no lower end:
-    without a floor, W = 0 is its infimum, and on a bias-free net no other stationary point exists
-    above strength = W₀((K − 1)/e), 1.10 for 10 classes (derived here). Below the floor the penalty
-    stops pushing.
+    without a floor, W = 0 is its infimum, and on a bias-free chain no other stationary point
+    exists above strength = W₀((K − 1)/e), 1.10 for 10 classes (derived here). Below the floor the
+    penalty stops pushing.
 
     Measured on MNIST (10,000 images, small MLP and CNN): useful from 1e-3 to 0.1 (CNN 0.03);
     trouble from 0.3, collapse at 1, the product form included; direction at most 1e-3.
@@ -55,35 +61,22 @@ class Weissi(Method):
     )
 
     def weight_loss(self, model: nn.Module, task: Task) -> dict[str, Tensor]:
-        weights = Layers.of(model).weights
-        with torch.no_grad():
-            norms = torch.stack(torch._foreach_norm(weights))
-            value = self._intrinsic(weights, norms)
-        found = {
-            "intrinsic": penalty(value, self._intrinsic_gradients(weights, norms, value), weights)
-        }
+        layers = Layers.of(model)
+        nu = Intrinsic.of(layers, self.floor)
+        found = {"intrinsic": self._intrinsic(nu)}
         if self.direction:
-            found["direction"] = self._direction(weights, norms)
+            found["direction"] = self._direction(nu)
         return found
 
-    def _intrinsic(self, weights: list[Tensor], norms: Tensor) -> Tensor:
-        total = norms.clamp_min(self.floor).log().sum()
+    def _intrinsic(self, nu: Intrinsic) -> Tensor:
         if self.form == "log":
-            return self.strength * total
-        start = 0.5 * sum(math.log(len(weight) / 3) for weight in weights)
-        return self.strength * (total - start).exp()
+            value = self.strength * nu.log
+            return penalty(value, lambda up: nu.gradients(up * self.strength), nu.parameters)
+        value = self.strength * (nu.log - _start(nu.layers)).exp()
+        return penalty(value, lambda up: nu.gradients(up * value), nu.parameters)
 
-    def _intrinsic_gradients(
-        self, weights: list[Tensor], norms: Tensor, value: Tensor
-    ) -> Gradients:
-        def gradients(outer: Tensor) -> list[Tensor]:
-            scale = self.strength if self.form == "log" else value
-            factors = torch.where(norms > self.floor, outer * scale / norms.square(), 0.0)
-            return scaled(weights, factors)
-
-        return gradients
-
-    def _direction(self, weights: list[Tensor], norms: Tensor) -> Tensor:
+    def _direction(self, nu: Intrinsic) -> Tensor:
+        weights, norms = nu.folded, nu.norms.clamp_min(TINY)
         with torch.no_grad():
             sums = torch.stack(torch._foreach_norm(weights, 1))
             value = self.direction * (sums / norms).sum()
@@ -92,6 +85,14 @@ class Weissi(Method):
             rate = outer * self.direction
             signs = scaled(list(torch._foreach_sign(weights)), rate / norms)
             radial = scaled(weights, rate * sums / norms.pow(3))
-            return list(torch._foreach_sub(signs, radial))
+            return nu.pull(list(torch._foreach_sub(signs, radial)))
 
-        return penalty(value, gradients, weights)
+        return penalty(value, gradients, nu.pulled)
+
+
+def _start(layers: Layers) -> float:
+    """log ν₀."""
+    logs = [0.5 * math.log(len(weight) / 3) for weight in layers.weights]
+    if layers.plain:
+        return sum(logs)
+    return float(layers.log_reach(torch.tensor(logs + [0.0] * len(layers.loose))))
