@@ -14,7 +14,17 @@ from backend.hub import Hub
 from backend.parts import Parts
 from backend.queue import Queue
 from backend.requests import Requests
-from backend.routes import artifacts, catalog, docs, events, health, jobs, measurements, probes
+from backend.routes import (
+    artifacts,
+    catalog,
+    docs,
+    events,
+    health,
+    jobs,
+    measurements,
+    probes,
+    sweeps,
+)
 from backend.store.engine import Store
 from worker.contract.catalog import Catalog
 from worker.contract.settings import Settings
@@ -39,7 +49,7 @@ def create_app(
     )
     app.state.parts = Parts(settings, store, queue, catalogue, Requests(catalogue))
     app.state.hub = Hub(queue.url)
-    for room in (jobs, measurements, events, artifacts, probes, catalog, health, docs):
+    for room in (jobs, measurements, events, artifacts, probes, sweeps, catalog, health, docs):
         app.include_router(room.router, prefix=PREFIX)
     app.include_router(health.router, include_in_schema=False)
     errors.install(app)

@@ -60,6 +60,37 @@ class Jobs(BaseModel):
     next: str | None
 
 
+class SweepJob(BaseModel):
+    id: str
+    state: State
+    values: dict[str, Any] = Field(description="of the swept fields")
+    summary: dict[str, Number]
+
+
+class Sweep(BaseModel):
+    id: str
+    name: str
+    base: dict[str, Any]
+    grid: dict[str, list[Any]]
+    created_at: datetime
+    counts: dict[str, int] = Field(description="jobs by state")
+    done: float = Field(description="share of the work")
+    jobs: list[SweepJob]
+
+
+class Sweeps(BaseModel):
+    items: list[Sweep]
+
+
+class SweepEstimate(BaseModel):
+    jobs: int
+    seconds: float
+    flops: float
+    points: int
+    memory_bytes: int = Field(description="of the largest job")
+    names: list[str]
+
+
 class Measurement(BaseModel):
     name: str
     seq: int

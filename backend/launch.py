@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kombu.exceptions import OperationalError as QueueError
@@ -21,7 +22,7 @@ from backend.estimate import (
 )
 from backend.parts import Parts, is_id
 from backend.requests import NewJob, validated
-from backend.store import artifacts, jobs
+from backend.store import artifacts, jobs, sweeps
 from worker.contract import combine, wire
 from worker.contract.catalog import Catalog
 from worker.contract.spec import AttackSpec, DiagnoseSpec, TrainSpec
@@ -120,9 +121,15 @@ def launch(given: Parts, body: Any, key: str | None = None) -> tuple[jobs.Row, b
     digest = hashlib.sha256(asked.model_dump_json().encode()).hexdigest()
     if key is not None and (first := _first(given, key, digest)):
         return first, False
-    source = source_of(given, asked)
-    estimate = estimated(given, asked, source)
-    _require_room(given)
+    new, _ = prepared(given, body)
+    require_room(given)
+    (row,) = queue_all(given, [{**new, "idempotency_key": key, "request_hash": digest}])
+    return row, True
+
+
+def prepared(given: Parts, body: Any) -> tuple[dict[str, Any], NewJob]:
+    """The job as it will be inserted, validated and costed."""
+    asked, source = read(given, body)
     new = {
         "id": new_id(),
         "kind": asked.kind,
@@ -130,12 +137,10 @@ def launch(given: Parts, body: Any, key: str | None = None) -> tuple[jobs.Row, b
         "tags": asked.tags,
         "spec": asked.spec.model_dump(mode="json"),
         "source": source.model_dump() if source else None,
-        "estimate": estimate.document(),
+        "estimate": estimated(given, asked, source).document(),
         "catalogue": given.catalog.hash,
-        "idempotency_key": key,
-        "request_hash": digest,
     }
-    return _queued(given, new), True
+    return new, asked
 
 
 def _first(given: Parts, key: str, digest: str) -> jobs.Row | None:
@@ -147,28 +152,37 @@ def _first(given: Parts, key: str, digest: str) -> jobs.Row | None:
     return row
 
 
-def _require_room(given: Parts) -> None:
+def require_room(given: Parts, more: int = 1) -> None:
+    """429 where so many jobs more would be too many that wait."""
     with given.store.read() as connection:
         waiting = jobs.counts(connection).get("queued", 0)
-    if waiting >= given.settings.queue_limit:
-        detail = f"{waiting} jobs wait already, as many as may."
+    if waiting + more > given.settings.queue_limit:
+        detail = f"{waiting} jobs wait already; {given.settings.queue_limit} may."
         raise Problem(429, detail, headers={"Retry-After": "30"})
 
 
-def _queued(given: Parts, new: dict[str, Any]) -> jobs.Row:
-    """Insert and send; where the broker is away, nothing is left behind."""
+def queue_all(
+    given: Parts, news: Sequence[Mapping[str, Any]], sweep: Mapping[str, Any] | None = None
+) -> list[jobs.Row]:
+    """Insert and send, all or none: where the broker is away, nothing is left behind."""
     given.queue.ping()
     with given.store.write() as connection:
-        jobs.add(connection, new)
-        row = jobs.get(connection, new["id"])
-    assert row is not None
+        if sweep is not None:
+            sweeps.add(connection, sweep)
+        for new in news:
+            jobs.add(connection, new)
+        rows = [row for new in news if (row := jobs.get(connection, new["id"])) is not None]
     try:
-        given.queue.send(ticket(row))
+        for row in rows:
+            given.queue.send(ticket(row))
     except (RedisError, QueueError):
         with given.store.write() as connection:
-            jobs.remove(connection, new["id"], ("queued",))
+            for new in news:
+                jobs.remove(connection, new["id"], ("queued",))
+            if sweep is not None:
+                sweeps.remove(connection, sweep["id"])
         raise
-    return row
+    return rows
 
 
 def ticket(row: jobs.Row) -> wire.Ticket:

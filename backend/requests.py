@@ -66,6 +66,17 @@ class NewProbe(_Body):
     )
 
 
+class NewSweep(_Body):
+    """A job, and lists of values for some of its fields: every combination is a job."""
+
+    base: dict[str, Any] = Field(description="a job as POST /jobs takes it")
+    grid: dict[Annotated[str, Field(min_length=1, max_length=200)], list[Any]] = Field(
+        {}, max_length=16, description='values by field, {"spec.methods.1.strength": [0.01, 0.1]}'
+    )
+    seeds: list[int] | None = Field(None, max_length=1000, description="for spec.seed")
+    name: Name | None = None
+
+
 class Labels(_Body):
     """What may change of a job: its name and its tags."""
 
@@ -87,6 +98,7 @@ class Requests:
             kinds = kinds | model
         tagged: Any = Annotated[kinds, Field(discriminator="kind")] if len(models) > 1 else kinds
         self.job: TypeAdapter[NewJob] = TypeAdapter(tagged)
+        self.sweep: TypeAdapter[NewSweep] = TypeAdapter(NewSweep)
         self.probe: TypeAdapter[NewProbe] = TypeAdapter(_probe_model(catalog))
         self.labels: TypeAdapter[Labels] = TypeAdapter(Labels)
 

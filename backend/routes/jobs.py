@@ -149,15 +149,20 @@ def delete(given: Given, id: str) -> Response:
 def cancel(given: Given, id: str) -> Response:
     """Ask a job to stop. Asking again, or for an ended job, changes nothing."""
     row = job_row(given, id)
-    if row["state"] in jobs.UNFINISHED:
-        given.queue.cancel(id)
-        with given.store.write() as connection:
-            jobs.ask_cancel(connection, id)
-        row = job_row(given, id)
-        tell(given, row)
-        if row["state"] in jobs.ENDED:
-            given.queue.expire(id)
-    return json(job_document(row), 202)
+    return json(job_document(stop(given, row) if row["state"] in jobs.UNFINISHED else row), 202)
+
+
+def stop(given: Parts, row: jobs.Row) -> jobs.Row:
+    """Raise the flag that a worker looks at; where none has the job it ends at once."""
+    id = row["id"]
+    given.queue.cancel(id)
+    with given.store.write() as connection:
+        jobs.ask_cancel(connection, id)
+    row = job_row(given, id)
+    tell(given, row)
+    if row["state"] in jobs.ENDED:
+        given.queue.expire(id)
+    return row
 
 
 @router.post("/jobs/{id}/clone", status_code=201, responses={201: {"model": Job}})

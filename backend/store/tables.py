@@ -84,6 +84,19 @@ job = Table(
     Index("job_by_created", "created_at", "id"),
     Index("job_by_state", "state", "created_at"),
     Index("job_by_published", "published"),
+    Index("job_by_sweep", "sweep"),
+)
+
+sweep = Table(
+    "sweep",
+    metadata,
+    Column("id", String(32), primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("base", Document, nullable=False),
+    Column("grid", Document, nullable=False),
+    Column("created_at", Double, nullable=False),
+    Column("idempotency_key", String(200), unique=True),
+    Column("request_hash", String(64)),
 )
 
 job_tag = Table(

@@ -1,0 +1,157 @@
+"""From one request to many jobs: every combination of the values that a grid gives to fields."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import itertools
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import orjson
+
+from backend import launch
+from backend.errors import Problem, bad_field
+from backend.parts import Parts
+from backend.requests import NewSweep, validated
+from backend.store import jobs, sweeps
+
+MOST_JOBS = 1000
+SEED = "spec.seed"
+
+
+def grid_of(asked: NewSweep) -> dict[str, list[Any]]:
+    """The swept fields and their values; seeds are one field more. 422 beyond MOST_JOBS."""
+    grid = dict(asked.grid)
+    if asked.seeds:
+        grid[SEED] = list(asked.seeds)
+    if not grid:
+        raise bad_field("grid", "give at least one field, or seeds, with the values to try")
+    count = 1
+    for path, values in grid.items():
+        if not values:
+            raise bad_field(f"grid.{path}", "give at least one value")
+        count *= len(values)
+    if count > MOST_JOBS:
+        raise bad_field("grid", f"{count} jobs, {MOST_JOBS} are allowed in a sweep")
+    return grid
+
+
+def points(grid: Mapping[str, list[Any]]) -> Iterator[dict[str, Any]]:
+    """Every combination, the last field changing fastest."""
+    for values in itertools.product(*grid.values()):
+        yield dict(zip(grid, values, strict=True))
+
+
+def body(base: Mapping[str, Any], point: Mapping[str, Any]) -> dict[str, Any]:
+    """The base with the point's values put in. 422 naming a path that leads nowhere."""
+    found = copy.deepcopy(dict(base))
+    for path, value in point.items():
+        *steps, last = path.split(".")
+        place: Any = found
+        for step in steps:
+            place = _inside(place, step, path)
+        if isinstance(place, list):
+            _inside(place, last, path)
+            place[int(last)] = value
+        elif isinstance(place, dict):
+            place[last] = value
+        else:
+            raise bad_field(f"grid.{path}", "there is no such field in the base")
+    return found
+
+
+def at(document: Any, path: str) -> Any:
+    """The value at a path, None where there is none."""
+    for step in path.split("."):
+        try:
+            document = document[int(step)] if isinstance(document, list) else document[step]
+        except (KeyError, IndexError, ValueError, TypeError):
+            return None
+    return document
+
+
+def _inside(place: Any, step: str, path: str) -> Any:
+    if isinstance(place, list) and step.isdigit() and int(step) < len(place):
+        return place[int(step)]
+    if isinstance(place, dict) and step in place:
+        return place[step]
+    raise bad_field(f"grid.{path}", f"there is no {step!r} in the base")
+
+
+def prepared(given: Parts, asked: NewSweep) -> tuple[dict[str, list[Any]], list[dict[str, Any]]]:
+    """The grid, and every job as it will be inserted, validated and costed.
+
+    422 naming the field, and of which combination, if one cannot be.
+    """
+    grid = grid_of(asked)
+    made = []
+    for point in points(grid):
+        told = ", ".join(f"{path.rsplit('.', 1)[-1]}={value}" for path, value in point.items())
+        try:
+            new, _ = launch.prepared(given, body(asked.base, point))
+        except Problem as problem:
+            problem.detail = f"{problem.detail} (at {told})"
+            raise
+        named = asked.name or asked.base.get("name") or new["name"]
+        made.append({**new, "name": f"{named} · {told}"[:200]})
+    return grid, made
+
+
+def start(given: Parts, value: Any, key: str | None) -> tuple[jobs.Row, bool]:
+    """The sweep's row, and whether it is new: a repeated key finds the first."""
+    asked = validated(given.requests.sweep, value)
+    digest = hashlib.sha256(orjson.dumps(asked.model_dump(), default=str)).hexdigest()
+    if key is not None and (first := _first(given, key, digest)):
+        return first, False
+    grid, made = prepared(given, asked)
+    launch.require_room(given, len(made))
+    row = {
+        "id": launch.new_id(),
+        "name": asked.name or asked.base.get("name") or made[0]["name"].split(" · ")[0],
+        "base": asked.base,
+        "grid": grid,
+        "created_at": time.time(),
+        "idempotency_key": key,
+        "request_hash": digest,
+    }
+    launch.queue_all(given, [{**new, "sweep": row["id"]} for new in made], sweep=row)
+    return row, True
+
+
+def _first(given: Parts, key: str, digest: str) -> jobs.Row | None:
+    with given.store.read() as connection:
+        row = sweeps.by_idempotency_key(connection, key)
+    if row is not None and row["request_hash"] != digest:
+        message = "was used for another request"
+        raise Problem(409, f"Idempotency-Key {message}.", [("Idempotency-Key", message)])
+    return row
+
+
+def document(row: jobs.Row, members: list[jobs.Row]) -> dict[str, Any]:
+    """The sweep as REST shows it: its fields, and of each job the values it was given."""
+    counts: dict[str, int] = {}
+    for job in members:
+        counts[job["state"]] = counts.get(job["state"], 0) + 1
+    return {
+        **{name: row[name] for name in ("id", "name", "base", "grid")},
+        "created_at": row["created_at"],
+        "counts": counts,
+        "done": sum(_share(job) for job in members) / max(len(members), 1),
+        "jobs": [
+            {
+                "id": job["id"],
+                "state": job["state"],
+                "values": {path: at({"spec": job["spec"]}, path) for path in row["grid"]},
+                "summary": job["summary"],
+            }
+            for job in members
+        ],
+    }
+
+
+def _share(job: jobs.Row) -> float:
+    if job["state"] in jobs.ENDED:
+        return 1.0
+    return (job["step"] or 0) / job["steps"] if job["steps"] else 0.0

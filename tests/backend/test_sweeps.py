@@ -1,0 +1,106 @@
+"""Sweeps over REST: a grid becomes its product of jobs, all or none."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from backend import sweep
+from backend.errors import Problem
+from backend.queue import Queue
+from tests.backend.parts import train
+from worker.contract.wire import QUEUE
+
+BASE = train(methods=[{"name": "cross_entropy"}, {"name": "weissi", "strength": 0.01}])
+GRID = {"spec.methods.1.strength": [0.0, 0.1], "spec.model.hidden": [[8], [16], [8, 8]]}
+
+
+def asked(**more: Any) -> dict[str, Any]:
+    return {"base": BASE, "grid": GRID, "seeds": [0, 1], **more}
+
+
+def test_a_grid_becomes_its_product(client: TestClient, queue: Queue) -> None:
+    answer = client.post("/sweeps", json=asked(name="widths"))
+    assert answer.status_code == 201, answer.text
+    found = answer.json()
+    assert answer.headers["location"] == f"/api/v1/sweeps/{found['id']}"
+    values = [tuple(map(str, job["values"].values())) for job in found["jobs"]]
+    wanted = itertools.product([0.0, 0.1], [[8], [16], [8, 8]], [0, 1])
+    assert values == [tuple(map(str, point)) for point in wanted]
+    assert found["counts"] == {"queued": 12}
+    assert queue.redis.llen(QUEUE) == 12
+    listed = client.get(f"/jobs?sweep={found['id']}&sort=created_at").json()["items"]
+    assert [job["id"] for job in listed] == [job["id"] for job in found["jobs"]]
+    assert listed[3]["spec"]["methods"][1]["strength"] == 0.0
+    assert listed[3]["spec"]["model"]["hidden"] == [16]
+    assert listed[3]["spec"]["seed"] == 1
+    assert listed[3]["name"] == "widths · strength=0.0, hidden=[16], seed=1"
+
+
+def test_its_cost_is_told_before_it_is_sent(client: TestClient, queue: Queue) -> None:
+    total = client.post("/sweeps/estimate", json=asked()).json()
+    assert total["jobs"] == 12
+    each = [
+        client.post("/estimate", json=sweep.body(BASE, point)).json()
+        for point in sweep.points({**GRID, "spec.seed": [0, 1]})
+    ]
+    assert total["seconds"] == pytest.approx(sum(one["seconds"] for one in each))
+    assert total["memory_bytes"] == max(one["memory_bytes"] for one in each)
+    assert queue.redis.llen(QUEUE) == 0
+
+
+@pytest.mark.parametrize(
+    ("more", "field"),
+    [
+        ({"grid": {"spec.methods.7.strength": [1]}}, "grid.spec.methods.7.strength"),
+        ({"grid": {"spec.nothing.at.all": [1]}}, "grid.spec.nothing.at.all"),
+        ({"grid": {"spec.methods.1.strength": []}}, "grid.spec.methods.1.strength"),
+        ({"grid": {"spec.methods.1.strength": [0.1, -1]}}, "spec.methods.1.strength"),
+        ({"grid": {"spec.epochs.x": [0.1]}}, "grid.spec.epochs.x"),
+        ({"grid": {"spec.batch_size": list(range(1, 600))}}, "grid"),
+        ({"grid": {}, "seeds": None}, "grid"),
+        ({"seeds": ["a"]}, "seeds.0"),
+        ({"more": 1}, "more"),
+    ],
+)
+def test_one_bad_combination_and_nothing_is_queued(
+    client: TestClient, queue: Queue, more: dict[str, Any], field: str
+) -> None:
+    refused = client.post("/sweeps", json=asked(**more))
+    assert refused.status_code == 422, refused.text
+    assert refused.json()["errors"][0]["field"] == field
+    assert queue.redis.llen(QUEUE) == 0
+    assert client.get("/jobs").json()["items"] == []
+    assert client.get("/sweeps").json()["items"] == []
+
+
+def test_the_same_key_is_the_same_sweep(client: TestClient, queue: Queue) -> None:
+    key = {"Idempotency-Key": "once"}
+    first = client.post("/sweeps", json=asked(), headers=key)
+    again = client.post("/sweeps", json=asked(), headers=key)
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert first.json()["id"] == again.json()["id"]
+    assert queue.redis.llen(QUEUE) == 12
+    other = client.post("/sweeps", json=asked(seeds=[5]), headers=key)
+    assert other.status_code == 409
+
+
+def test_cancelling_it_cancels_every_job(client: TestClient) -> None:
+    id = client.post("/sweeps", json=asked()).json()["id"]
+    assert client.post(f"/sweeps/{id}/cancel").status_code == 202
+    found = client.get(f"/sweeps/{id}").json()
+    assert found["counts"] == {"cancelled": 12}
+    assert found["done"] == 1
+    assert client.get("/sweeps/nothing").status_code == 404
+
+
+def test_the_base_is_left_alone() -> None:
+    base = {"spec": {"list": [1, 2], "deep": {"a": 1}}}
+    made = sweep.body(base, {"spec.list.0": 9, "spec.deep.a": 8, "spec.new": 7})
+    assert made == {"spec": {"list": [9, 2], "deep": {"a": 8}, "new": 7}}
+    assert base == {"spec": {"list": [1, 2], "deep": {"a": 1}}}
+    with pytest.raises(Problem):
+        sweep.body(base, {"spec.list.5": 1})
