@@ -77,7 +77,8 @@ def of_train(catalog: Catalog, spec: TrainSpec, speed: Speed) -> Estimate:
     flops = 3.0 * 2 * cost.macs * examples * spec.epochs
     batch = min(spec.batch_size, examples)
     numbers = COPIES * cost.parameters + 2 * batch * cost.activations
-    numbers += (examples + split_size(catalog, spec, "test")) * math.prod(shape)
+    beside = split_size(catalog, spec, "test") + split_size(catalog, spec, "validation")
+    numbers += (examples + beside) * math.prod(shape)
     return Estimate(
         parameters=cost.parameters,
         steps=steps,
@@ -167,9 +168,13 @@ def example_shape(catalog: Catalog, dataset: Choice) -> tuple[int, ...]:
 
 
 def split_size(catalog: Catalog, spec: TrainSpec, split: str) -> int:
-    """How many examples; a fact may name the parameter that says it."""
-    size = catalog.find("dataset", spec.dataset.name).facts[split]
-    return int(_params(spec.dataset)[size] if isinstance(size, str) else size)
+    """How many examples. A fact may name the parameter that says it; what is held out for
+    validation is a share of the training data."""
+    facts, params = catalog.find("dataset", spec.dataset.name).facts, _params(spec.dataset)
+    size = facts["test" if split == "test" else "train"]
+    count = int(params[size] if isinstance(size, str) else size)
+    held = round(float(params.get(facts.get("validation", ""), 0)) * count)
+    return {"train": count - held, "validation": held, "test": count}[split]
 
 
 def _params(choice: Any) -> Mapping[str, Any]:

@@ -129,3 +129,28 @@ def test_the_lab_own_catalogue_can_be_estimated() -> None:
         asked = validated(requests.job, body).spec
         assert isinstance(asked, TrainSpec)
         assert of_train(real, asked, Speed()).seconds > 0
+
+
+def test_held_out_examples_are_not_trained_on_but_kept_in_memory() -> None:
+    real = lab.load()
+    requests = Requests(real)
+
+    def asked(**dataset: Any) -> TrainSpec:
+        model = {"name": "mlp", "hidden": [8]}
+        body = {"kind": "train", "spec": {"dataset": dataset, "model": model, "batch_size": 10}}
+        found = validated(requests.job, body).spec
+        assert isinstance(found, TrainSpec)
+        return found
+
+    whole = of_train(real, asked(name="moons", examples=1000), Speed())
+    parted = of_train(real, asked(name="moons", examples=1000, validation=0.2), Speed())
+    assert (whole.steps, parted.steps) == (100 * 20, 80 * 20)
+    assert whole.memory_bytes == parted.memory_bytes
+
+
+def test_the_older_name_of_a_parameter_is_understood() -> None:
+    requests = Requests(lab.load())
+    dataset = {"name": "mnist", "train_examples": 500}
+    body = {"kind": "train", "spec": {"dataset": dataset, "model": {"name": "mlp"}}}
+    asked = validated(requests.job, body).spec
+    assert asked.dataset.model_dump()["examples"] == 500

@@ -9,12 +9,12 @@ from typing import ClassVar
 import numpy as np
 import torch
 
-from worker.lab.core.dataset import Dataset
+from worker.lab.core.dataset import ImageDataset, training_size
 from worker.lab.core.errors import LabError
 from worker.lab.core.task import Split, Task
 
 
-class Digits(Dataset):
+class Digits(ImageDataset):
     """1,797 handwritten digits of 8×8 grey pixels; nothing to download.
 
     The images that scikit-learn ships (UCI Optical Recognition of Handwritten Digits), divided by
@@ -25,10 +25,11 @@ class Digits(Dataset):
     paper: ClassVar[str] = "Alpaydin & Kaynak, UCI repository (1998)"
     shape: ClassVar[tuple[int, ...]] = (1, 8, 8)
     classes: ClassVar[tuple[str, ...]] = tuple("0123456789")
-    train_size: ClassVar[int | str] = 1437
-    test_size: ClassVar[int | str] = 360
+    test_size: ClassVar[int] = 360
 
-    def load(self, folder: Path | None) -> Task:
+    examples: int = training_size(1437)
+
+    def read(self, folder: Path | None) -> Task:
         table = torch.from_numpy(np.loadtxt(_file(), delimiter=",", dtype=np.uint8))
         table = table[torch.randperm(len(table), generator=torch.Generator().manual_seed(0))]
         x, y = table[:, :64].float().div(16).view(-1, *self.shape), table[:, 64].long()

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
-from pydantic import Field
-
-from worker.lab.core.dataset import Dataset
+from worker.lab.core.dataset import ImageDataset, training_size
 from worker.lab.core.hub import pictures
 from worker.lab.core.task import Task
 
 
-class Mnist(Dataset):
+class Mnist(ImageDataset):
     """70,000 handwritten digits of 28×28 grey pixels.
 
     60,000 to train on and 10,000 to test on, in their original order, divided by 255 into [0, 1].
@@ -24,14 +22,10 @@ class Mnist(Dataset):
     paper: ClassVar[str] = "LeCun, Bottou, Bengio, Haffner (1998)"
     shape: ClassVar[tuple[int, ...]] = (1, 28, 28)
     classes: ClassVar[tuple[str, ...]] = tuple("0123456789")
-    train_size: ClassVar[int | str] = "train_examples"
-    test_size: ClassVar[int | str] = 10_000
+    test_size: ClassVar[int] = 10_000
 
-    train_examples: Annotated[int, Field(ge=10, le=60_000)] = Field(
-        60_000, description="the first so many; all are tested on"
-    )
+    examples: int = training_size(60_000)
 
-    def load(self, folder: Path | None) -> Task:
-        train, test = pictures("mnist", "ylecun/mnist", folder)
-        train = train.head(self.train_examples)
+    def read(self, folder: Path | None) -> Task:
+        train, test = pictures("mnist", "ylecun/mnist", folder, self.examples)
         return Task("mnist", train, test, self.classes, "image", (0.1307,), (0.3081,))

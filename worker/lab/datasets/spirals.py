@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 import torch
 from pydantic import Field
 
-from worker.lab.core.dataset import Dataset
+from worker.lab.core.dataset import Dataset, training_size
 from worker.lab.core.task import Split, Task
 
 
@@ -24,20 +24,16 @@ class Spirals(Dataset):
     paper: ClassVar[str] = "after Lang & Witbrock (1988)"
     shape: ClassVar[tuple[int, ...]] = (2,)
     classes: ClassVar[tuple[str, ...]] = ("first", "second")
-    layout: ClassVar = "points"
-    train_size: ClassVar[int | str] = "examples"
-    test_size: ClassVar[int | str] = 1000
+    test_size: ClassVar[int] = 1000
 
-    examples: Annotated[int, Field(ge=10, le=100_000)] = Field(
-        1000, description="training points; 1,000 more are for testing"
-    )
+    examples: int = training_size(1000, 100_000, "training points; 1,000 more are for testing")
     noise: Annotated[float, Field(ge=0, le=1)] = Field(
         0.03, description="standard deviation, where an arm's length is 1"
     )
     turns: Annotated[float, Field(gt=0, le=4)] = Field(1.25, description="of each arm")
 
-    def load(self, folder: Path | None) -> Task:
-        train, test = self._draw(self.examples, seed=1), self._draw(1000, seed=2)
+    def read(self, folder: Path | None) -> Task:
+        train, test = self._draw(self.examples, seed=1), self._draw(self.test_size, seed=2)
         mean, std = train.x.mean(0).tolist(), train.x.std(0).tolist()
         return Task("spirals", train, test, self.classes, "points", tuple(mean), tuple(std))
 

@@ -7,9 +7,11 @@ from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from worker.lab.core.diagnostic import Diagnostic, Reading, View
+from worker.lab.core.task import Split
 
 BATCH = 125
 """Small batches stay in a processor's cache."""
@@ -20,25 +22,33 @@ class Accuracy(Diagnostic):
 
     `train/accuracy` is of the batch, before its step. `test/accuracy` and `test/loss` (mean
     cross-entropy in nats) are of the first `limit` test examples while training and of all of them
-    at the end.
+    at the end; `validation/accuracy` and `validation/loss` likewise, where data are held out.
     """
 
     title: ClassVar[str] = "Accuracy"
     invariant: ClassVar[bool | None] = True
 
     limit: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
-        500, description="test examples while training; all at the end"
+        500, description="test and validation examples while training; all at the end"
     )
 
     def measure(self, view: View) -> Iterator[Reading]:
         yield "train/accuracy", (view.logits.argmax(1) == view.y).mean(dtype=torch.float32)
 
     def survey(self, view: View) -> Iterator[Reading]:
-        test = view.task.test if view.final else view.task.test.head(self.limit)
-        right = loss = torch.zeros((), device=test.y.device)
-        for x, y in zip(torch.split(test.x, BATCH), torch.split(test.y, BATCH), strict=True):
-            logits = view.model(x)
-            right = right + (logits.argmax(1) == y).sum()
-            loss = loss + F.cross_entropy(logits, y, reduction="sum")
-        yield "test/accuracy", right / len(test)
-        yield "test/loss", loss / len(test)
+        for name, split in (("test", view.task.test), ("validation", view.task.validation)):
+            if split is not None:
+                seen = split if view.final else split.head(self.limit)
+                yield from zip(
+                    (f"{name}/accuracy", f"{name}/loss"), _judged(view.model, seen), strict=True
+                )
+
+
+def _judged(model: nn.Module, split: Split) -> tuple[Tensor, Tensor]:
+    """Share of right answers and mean cross-entropy."""
+    right = loss = torch.zeros((), device=split.y.device)
+    for x, y in zip(torch.split(split.x, BATCH), torch.split(split.y, BATCH), strict=True):
+        logits = model(x)
+        right = right + (logits.argmax(1) == y).sum()
+        loss = loss + F.cross_entropy(logits, y, reduction="sum")
+    return right / len(split), loss / len(split)
