@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.types import ASGIApp
 
 from backend import errors
@@ -13,6 +13,7 @@ from backend.auth import Gate, allowed_hosts
 from backend.hub import Hub
 from backend.parts import Parts
 from backend.queue import Queue
+from backend.reading import known_query
 from backend.requests import Requests
 from backend.routes import (
     artifacts,
@@ -46,6 +47,7 @@ def create_app(
         redirect_slashes=False,
         lifespan=_lifespan,
         responses={"4XX": {"model": errors.ProblemDocument}},
+        dependencies=[Depends(known_query)],
     )
     app.state.parts = Parts(settings, store, queue, catalogue, Requests(catalogue))
     app.state.hub = Hub(queue.url)

@@ -17,9 +17,10 @@ from pydantic import (
     ValidationError,
     create_model,
 )
-from pydantic_core import ErrorDetails, from_json
+from pydantic_core import ErrorDetails
 
 from backend.errors import Problem
+from backend.reading import json_value
 from worker.contract.catalog import (
     Catalog,
     attack_spec_model,
@@ -117,13 +118,7 @@ def _probe_model(catalog: Catalog) -> Any:
 
 
 async def json_body(request: Request) -> Any:
-    """The body's JSON value; numbers may be NaN, so that validation can name their field."""
-    body = await request.body()
-    try:
-        return from_json(body, allow_inf_nan=True)
-    except ValueError as error:
-        # the parser's message says what and where, and repeats nothing of the body
-        raise Problem(400, f"The body is not JSON in UTF-8: {error}.") from error
+    return json_value(request.headers.get("content-type", ""), await request.body())
 
 
 async def optional_body(request: Request) -> Any:

@@ -135,6 +135,9 @@ def delete(given: Given, id: str) -> Response:
     """Delete an ended job with its measurements and files."""
     job_row(given, id)
     with given.store.write() as connection:
+        if needing := jobs.needing(connection, id):
+            names = ", ".join(f"{row['name']} ({row['id']})" for row in needing[:3])
+            raise Problem(409, f"Its network is needed by {names}; cancel that first.")
         if not jobs.remove(connection, id):
             raise Problem(409, "Only a job that has ended can be deleted; cancel it first.")
     shutil.rmtree(given.settings.data_dir / "artifacts" / id, ignore_errors=True)

@@ -82,6 +82,17 @@ def unfinished(connection: Connection, ids: Iterable[str]) -> list[Row]:
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
+def needing(connection: Connection, source: str) -> list[Row]:
+    """The unfinished jobs that start from what this one left."""
+    query = select(job).where(job.c.state.in_(UNFINISHED), job.c.source.is_not(None))
+    found = [dict(row) for row in connection.execute(query).mappings()]
+    return [row for row in found if source in _sources(row["source"])]
+
+
+def _sources(source: Mapping[str, Any] | None) -> list[str]:
+    return [one["job"] for one in (source, *source.get("peers", []))] if source else []
+
+
 def unpublished(connection: Connection, limit: int = 1000) -> list[Row]:
     """Jobs whose last change nobody was told of."""
     query = select(job).where(job.c.published.is_(False)).limit(limit)

@@ -134,6 +134,9 @@ BODIES: list[tuple[str, Any, int, str | None]] = [
     ("half a surrogate", b'{"kind": "train", "name": "\\ud800", "spec": {}}', 400, None),
     ("malformed JSON", b'{"kind": ', 400, None),
     ("nothing", b"", 400, None),
+    ("a name given twice", b'{"kind": "train", "kind": "attack", "spec": {}}', 422, "kind"),
+    ("one given twice within", b'{"kind": "train", "spec": {"seed": 1, "seed": 2}}', 422, "seed"),
+    ("a number of many digits", b'{"kind": ' + b"9" * 5000 + b"}", 400, None),
     ("deep nesting", b"[" * 200_000, 400, None),
     ("deep nesting of objects", b'{"a":' * 100_000, 400, None),
     ("a 2 MB body", b'"' + b"a" * 2_000_000 + b'"', 413, None),
@@ -166,6 +169,16 @@ def test_a_costly_job_is_told_its_estimate(client: TestClient) -> None:
     assert problem["estimate"]["parameters"] == 64 * 10**5 + 2 * 10**10 + 10**6 + 3 * 10**5 + 10
 
 
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
+def test_a_body_that_does_not_say_that_it_is_json(client: TestClient, kind: str) -> None:
+    content = json.dumps(train()).encode()
+    answer = client.post("/jobs", content=content, headers={"Content-Type": kind})
+    assert answer.status_code == 415
+    assert answer.headers["content-type"] == "application/problem+json"
+    said = {"Content-Type": "Application/JSON; charset=utf-8"}
+    assert client.post("/estimate", content=content, headers=said).status_code == 200
+
+
 def test_a_long_body_without_a_length(client: TestClient) -> None:
     chunks = (b"a" * 65_536 for _ in range(40))
     assert client.post("/jobs", content=chunks).status_code == 413
@@ -184,6 +197,10 @@ def test_a_long_body_without_a_length(client: TestClient) -> None:
         ("GET", "/jobs?cursor=WyItY3JlYXRlZF9hdCIsIm4iLCJhIl0", 422, "cursor"),
         ("GET", "/jobs?q=%00", 422, "q"),
         ("GET", "/jobs?tag=%00", 422, "tag"),
+        ("GET", "/jobs?states=failed", 422, "states"),
+        ("GET", "/workers?limit=1", 422, "limit"),
+        ("GET", "/events?job=a", 422, "job"),
+        ("GET", "/jobs/nobody/measurements?names=a", 422, "names"),
         ("GET", "/jobs/nobody", 404, None),
         ("GET", "/jobs/%00", 404, None),
         ("GET", "/jobs/..%2Fx", 404, None),

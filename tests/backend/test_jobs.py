@@ -231,8 +231,14 @@ def test_an_attack_starts_from_a_finished_training(
     assert ticket.source is not None
     assert (ticket.source.job, ticket.source.checkpoint) == (source, "final.safetensors")
     assert ticket.source.spec["dataset"] == {"name": "digits"}
+    needed = client.delete(f"/jobs/{source}")
+    assert needed.status_code == 409
+    assert job.json()["id"] in needed.json()["detail"]
+    assert job.json()["source"]["dataset"] == {"name": "digits"}
+    client.post(f"/jobs/{job.json()['id']}/cancel")
     onto_itself = {**attack, "spec": {**attack["spec"], "source": job.json()["id"]}}
     assert client.post("/jobs", json=onto_itself).status_code == 422
+    assert client.delete(f"/jobs/{source}").status_code == 204
 
 
 def test_a_diagnosis_starts_from_a_training_and_its_peers(
