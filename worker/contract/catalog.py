@@ -101,6 +101,7 @@ def _entry_model(catalog: Catalog, entry: Entry) -> Any:
         described = Field(
             schema.get("default", ...),
             description=schema.get("description"),
+            validate_default="choice" in schema,
             validation_alias=AliasChoices(name, *schema.get("aliases", ())),
         )
         fields[name] = (_annotation(catalog, schema), described)
