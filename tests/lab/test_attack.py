@@ -10,10 +10,11 @@ from torch import Tensor, nn
 from tests.lab.nets import Confident, Linear2, digits, trained
 from worker.lab.attacks.fgsm import Fgsm
 from worker.lab.attacks.pgd import Pgd
-from worker.lab.core.attack import Attack
+from worker.lab.core.attack_loss import margin
 from worker.lab.core.balls import Ball
 from worker.lab.core.errors import LabError
-from worker.lab.core.victim import Victim, margin
+from worker.lab.core.input_attack import LpAttack
+from worker.lab.core.victim import Victim
 
 W = torch.tensor([1.0, -2.0, 0.5, 3.0, -0.25, 0.0])
 LENGTH = {"linf": float(W.abs().sum()), "l2": float(W.norm())}
@@ -120,7 +121,7 @@ def test_the_loss_along_the_attack_has_a_value_a_step_and_rises():
     assert found.loss[-1] > 2 * found.loss[0]
 
 
-class Liar(Attack):
+class Liar(LpAttack):
     def search(self, victim: Victim) -> Generator[float, None, Tensor]:
         yield 1.0
         return self.change(victim.x)

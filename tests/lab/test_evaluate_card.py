@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Generator
 from dataclasses import replace
 from typing import Any
@@ -16,8 +17,8 @@ from tests.lab.nets import Linear2, Quantised, digits, trained
 from worker.contract.events import Measured
 from worker.lab import evaluate
 from worker.lab.core import registry
-from worker.lab.core.attack import Attack
 from worker.lab.core.card import Trial, _inputs
+from worker.lab.core.input_attack import LpAttack
 from worker.lab.core.tally import Tally
 from worker.lab.core.task import Split, Task
 from worker.lab.core.victim import Victim
@@ -34,6 +35,7 @@ FRESH = "scored again in a fresh pass"
 OTHERS = "no other attack finds more"
 ENOUGH = "enough examples"
 PGD = {"name": "pgd", "steps": 10}
+LONG = {"name": "pgd", "steps": 40}
 GRID = [0.0, 0.02, 0.05, 0.1]
 
 
@@ -59,7 +61,7 @@ def cards(
 def enter(monkeypatch: pytest.MonkeyPatch) -> Any:
     """Puts an attack into the catalogue for one test."""
 
-    def entered(cls: type[Attack], name: str) -> dict[str, Any]:
+    def entered(cls: type[LpAttack], name: str) -> dict[str, Any]:
         registry.entries("attack")
         monkeypatch.setattr(cls, "name", classmethod(lambda _: name))
         monkeypatch.setitem(registry._ENTRIES, ("attack", name), cls)
@@ -69,7 +71,7 @@ def enter(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_an_honest_net_under_pgd_passes_every_check():
-    found = cards(trained(), PGD)
+    found = cards(trained(), LONG)
     assert all(found["pgd"].values())
     assert set(found["pgd"]) == {
         EVAL, INPUTS, ZERO, EPS, STEPS, GRADIENTS, LOSS, NOISE, FRESH, ENOUGH
@@ -77,7 +79,7 @@ def test_an_honest_net_under_pgd_passes_every_check():
 
 
 def test_all_checks_pass_on_grids_without_zero_and_with_only_zero():
-    assert all(cards(trained(), PGD, eps_grid=[0.05])["pgd"].values())
+    assert all(cards(trained(), LONG, eps_grid=[0.05])["pgd"].values())
     assert all(cards(trained(), PGD, eps_grid=[0.0])["pgd"].values())
 
 
@@ -126,12 +128,12 @@ def test_inputs_outside_the_box_fail():
     outside = Split(task.test.x * 1.5 - 0.25, task.test.y)
     net = Linear2(torch.tensor([1.0, 0.0]), -0.5)
     # An attack refuses such inputs before a card is made, so the check is asked alone.
-    tally = Tally(Attack(), (0.0,), outside.y)
+    tally = Tally(LpAttack(), (0.0,), outside.y)
     trial = Trial(net, task, outside, outside.y, tally, [tally], 0)
     assert [check.passed for check in _inputs(trial)] == [False]
 
 
-class OnlyNearby(Attack):
+class OnlyNearby(LpAttack):
     """Gives up where it would be easiest."""
 
     def search(self, victim: Victim) -> Generator[float, None, Tensor]:
@@ -146,7 +148,7 @@ def test_an_attack_that_is_weaker_at_a_larger_budget_fails(enter):
     assert found[ZERO]
 
 
-class Tiring(Attack):
+class Tiring(LpAttack):
     """Finds less the longer it looks."""
 
     steps: int = Field(20)
@@ -157,7 +159,23 @@ class Tiring(Attack):
 
 
 def test_an_attack_that_is_weaker_with_more_steps_fails(enter):
-    assert not cards(trained(), enter(Tiring, "tiring"))["tiring"][STEPS]
+    assert cards(trained(), enter(Tiring, "tiring"))["tiring"][STEPS] is False
+
+
+def test_an_attack_that_more_steps_would_still_help_is_told_so():
+    assert cards(trained(), PGD)["pgd"][STEPS] is None
+    told = {
+        check: detail
+        for event in evaluate(
+            {"attacks": [PGD], "eps_grid": GRID, "limit": 150}, trained(), digits()
+        )
+        if isinstance(event, Measured) and (card := event.values.get("attack/pgd/card"))
+        for check, detail in zip(card.columns["check"], card.columns["detail"], strict=True)  # type: ignore[union-attr]
+    }
+    points = re.match(r"not converged: doubling the steps still costs ([\d.]+) points", told[STEPS])
+    assert points, told
+    assert float(points[1]) > 2
+    assert told[STEPS].endswith("(n = 150)")
 
 
 def test_a_net_that_hides_its_gradient_fails():
@@ -170,7 +188,7 @@ def test_a_net_that_hides_its_gradient_fails():
     assert found[EVAL]
 
 
-class Boasting(Attack):
+class Boasting(LpAttack):
     """Says that it fooled everything."""
 
     def search(self, victim: Victim) -> Generator[float, None, Tensor]:

@@ -15,6 +15,8 @@ from worker.lab.core.registry import entries
 
 ATTACKS = entries("attack")
 NORMS = ("linf", "l2")
+LESS = {"steps": 20, "queries": 300, "targets": 3, "restarts": 1}
+"""Enough for a law, and quick."""
 
 
 def run(attack: Attack, net: nn.Module, eps: float, seed: int = 0) -> Attacked:
@@ -24,7 +26,8 @@ def run(attack: Attack, net: nn.Module, eps: float, seed: int = 0) -> Attacked:
 
 @pytest.fixture(params=ATTACKS)
 def attack(request: pytest.FixtureRequest) -> Attack:
-    return ATTACKS[request.param]()  # type: ignore[return-value]
+    cls = ATTACKS[request.param]
+    return cls(**{name: value for name, value in LESS.items() if name in cls.model_fields})  # type: ignore[return-value]
 
 
 @pytest.fixture(params=NORMS)

@@ -22,11 +22,14 @@ from worker.lab.core import device as devices
 from worker.lab.core.attack import Attack, evaluating
 from worker.lab.core.card import Trial, card
 from worker.lab.core.gallery import Gallery
-from worker.lab.core.tally import HEADER, Tally, worst
+from worker.lab.core.tally import HEADER, Tally, accuracy_at_largest_eps, worst
 from worker.lab.core.task import Split, Task
 
 PAUSE_S = 0.2
 """Partial results are told this often."""
+
+AT_LARGEST = "accuracy_at_largest_eps"
+"""A number of the curve for tables and summaries: what is left at the largest budget."""
 
 BATCH = {"cpu": 125, "cuda": 1000}
 """Examples attacked together: small batches stay in a processor's cache."""
@@ -131,7 +134,7 @@ class _Evaluation:
         """All budgets batch by batch, so that the whole curve shows early and then narrows."""
         tally = Tally(attack, self.grid, self.data.y.cpu())
         self.tallies.append(tally)
-        gallery = Gallery(self.task.classes, _middle(self.grid), attack.norm)
+        gallery = Gallery(self.task.classes, _middle(self.grid), attack.norm)  # type: ignore[attr-defined]
         start, began = 0, self._done
         yield self._measured(tally)
         for batch, x in enumerate(self._batches()):
@@ -179,6 +182,8 @@ class _Evaluation:
             values[f"{name}/loss"] = tally.loss()
         if gallery:
             values["attack/worst/accuracy"] = worst(self.tallies)
+            values[f"{name}/{AT_LARGEST}"] = accuracy_at_largest_eps([tally])
+            values[f"attack/worst/{AT_LARGEST}"] = accuracy_at_largest_eps(self.tallies)
             if images := gallery.images():
                 values[f"{name}/gallery"] = images
         self._told = time.monotonic()

@@ -6,21 +6,25 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 from torch import Tensor
 
-from worker.lab.core.attack import Attack
-from worker.lab.core.victim import Loss, Victim
+from worker.lab.core.attack_loss import Loss
+from worker.lab.core.input_attack import LpAttack
+from worker.lab.core.victim import Victim
 
 
-class Pgd(Attack):
+class Pgd(LpAttack):
     """Projected gradient descent: many small steps up the loss, from random starts.
 
     x ← Π(x + step_size · eps · u(∇ₓ L(f(x), y))), section 2.1 of the paper, where u is the sign
-    (linf) or g / ‖g‖₂ (l2) and Π projects onto the budget and [0, 1]. The worst of all restarts
-    counts, point by point; an example once fooled is left alone.
+    (linf) or g / ‖g‖₂ (l2) and Π projects onto the budget and [0, 1], exactly. In l1 a step moves
+    the inputs of the largest gradient as far as [0, 1] lets them [derived]. The worst of all
+    restarts counts, point by point; an example once fooled is left alone.
 
     loss: ce is cross-entropy, whose gradient vanishes where a network is over-confident; margin is
-    max_{j≠y} z_j − z_y, which does not (Carlini and Wagner, arXiv:1608.04644); both takes ce
-    in the first run and margin in every second one. The paper's own settings for MNIST are linf,
-    40 steps of 0.01 at eps 0.3, ce, random starts.
+    max_{j≠y} z_j − z_y, which does not (Carlini and Wagner, arXiv:1608.04644); dlr is the margin
+    over z_π1 − z_π3, blind to the logits' scale (arXiv:2003.01690); both takes ce in the first run
+    and margin in every second one. With momentum μ a step follows m ← μ m + g / ‖g‖₁
+    (arXiv:1710.06081). The paper's own settings for MNIST are linf, 40 steps of 0.01 at eps 0.3,
+    ce, random starts.
     """
 
     title: ClassVar[str] = "PGD"
@@ -38,14 +42,21 @@ class Pgd(Attack):
     restarts: Annotated[int, Field(ge=1, le=100)] = Field(
         2, description="runs an example gets until it is fooled"
     )
-    loss: Literal["both", "ce", "margin"] = Field(
-        "both", description="what to climb: cross-entropy, margin, or both in turns"
+    loss: Literal["both", "ce", "margin", "dlr"] = Field(
+        "both", description="what to climb: cross-entropy, margin, both in turns, or logit ratio"
+    )
+    momentum: Annotated[float, Field(ge=0, le=2)] = Field(
+        0.0, description="share of the last direction kept in the next, μ"
     )
 
     def search(self, victim: Victim) -> Generator[float, None, Tensor]:
         for run in range(self.restarts):
             for share in victim.climb(
-                self._start(victim, run), steps=self.steps, lr=self.step_size, loss=self._loss(run)
+                self._start(victim, run),
+                steps=self.steps,
+                lr=self.step_size,
+                loss=self._loss(run),
+                momentum=self.momentum,
             ):
                 yield (run + share) / self.restarts
         return victim.best

@@ -17,6 +17,32 @@ from worker.lab.core.point import Point
 
 
 @dataclass(frozen=True)
+class Slope:
+    """The objective (B,) at a point, and how Σ of it changes with what may move there.
+
+    `x` is as the inputs, None where they do not move; `w` has the weights that move.
+    """
+
+    loss: Tensor
+    x: Tensor | None
+    w: dict[str, Tensor]
+
+
+def slope(
+    objective: Objective, point: Point, *, inputs: bool = False, weights: bool = False
+) -> Slope:
+    """Differentiate by what moves and nothing else: the model's own parameters get no gradient
+    and keep their `grad`. Gradients are zero where the objective does not depend on a tensor."""
+    x = point.x.detach().requires_grad_(inputs)
+    w = {name: tensor.detach().requires_grad_(weights) for name, tensor in point.w.items()}
+    with torch.enable_grad():
+        loss = objective(Point(x, w))
+    found = list(_gradients(loss, [*([x] if inputs else []), *(w.values() if weights else [])]))
+    by_x = found.pop(0) if inputs else None
+    return Slope(loss.detach(), by_x, dict(zip(w, found, strict=True)) if weights else {})
+
+
+@dataclass(frozen=True)
 class Rise:
     """One step up: where it led, and what the objective was where it began.
 
@@ -40,27 +66,17 @@ def rise(
     """One projected step of steepest ascent from `point`, in the balls about `at`.
 
     x ← Π(x + lr · eps · u(∇ₓ Σ objective)), and likewise every tensor of `point.w` with its own
-    radius, where u is the sign (linf) or the normalised gradient (l2). Only what moves is
-    differentiated: the model's own parameters get no gradient and keep their `grad`.
+    radius, where u is the sign (linf), the normalised gradient (l2) or what core/l1.py says.
     """
     if inputs is None and weights is None:
         raise ValueError("nothing may move: give a ball for the inputs or for the weights")
-    x = point.x.detach().requires_grad_(inputs is not None)
-    w = {name: t.detach().requires_grad_(weights is not None) for name, t in point.w.items()}
-    with torch.enable_grad():
-        loss = objective(Point(x, w))
-    moving = [*([x] if inputs else []), *(w.values() if weights else [])]
-    found = list(_gradients(loss, moving))
-    gradient = found.pop(0) if inputs else None
-    x, w = x.detach(), {name: t.detach() for name, t in w.items()}
-    if inputs and gradient is not None:
-        x = inputs.project(inputs.step(x, gradient, lr * inputs.eps), at.x)
+    found = slope(objective, point, inputs=inputs is not None, weights=weights is not None)
+    x, w = point.x.detach(), {name: tensor.detach() for name, tensor in point.w.items()}
+    if inputs and found.x is not None:
+        x = inputs.project(inputs.step(x, found.x, lr * inputs.eps), at.x)
     if weights:
-        w = {
-            name: weights.move(t, g, at.w[name].detach(), lr)
-            for (name, t), g in zip(w.items(), found, strict=True)
-        }
-    return Rise(Point(x, w), loss.detach(), gradient)
+        w = {n: weights.move(t, found.w[n], at.w[n].detach(), lr) for n, t in w.items()}
+    return Rise(Point(x, w), found.loss, found.x)
 
 
 def ascend(

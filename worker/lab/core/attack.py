@@ -1,29 +1,31 @@
-"""The protocol of every attack on inputs, and the rules that none of them can break."""
+"""What every attack has in common, whatever it moves."""
 
 from __future__ import annotations
 
 import contextlib
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from worker.lab.core.balls import Ball, Norm
+from worker.lab.core.budget import INPUTS, Budget
 from worker.lab.core.errors import LabError
 from worker.lab.core.registry import Spec
-from worker.lab.core.victim import Victim
+
+Weights = dict[str, Tensor]
 
 
 @dataclass(frozen=True)
 class Attacked:
-    """What came of an attack on a batch (B).
+    """What came of an attack on examples (B).
 
-    `prediction`, `fooled` and `size` are of x in a fresh forward pass after the attack ended;
-    `claimed` is what the attack itself saw. `loss` is the mean cross-entropy along the attack.
-    Of `gradients` asked for, one an example and step, `zeros` were zero.
+    `prediction`, `fooled` and `size` are of x, under the weights w that were moved, in a fresh
+    forward pass after the attack ended; `claimed` is what the attack itself saw. `loss` is the mean
+    cross-entropy along the attack. Of `gradients` asked for, one an example or a weight tensor
+    and step, `zeros` were zero. `draws` are the accuracies of all that was drawn at random.
     """
 
     x: Tensor
@@ -35,6 +37,8 @@ class Attacked:
     gradients: int
     zeros: int
     eval_mode: bool
+    w: Weights = field(default_factory=dict)
+    draws: tuple[float, ...] = ()
 
     @property
     def zero_gradients(self) -> float:
@@ -43,26 +47,64 @@ class Attacked:
 
 
 class Attack(Spec):
-    """A search for inputs close to the clean ones that the network gets wrong.
+    """A search for a point near the clean one, in inputs or weights, where the network errs.
 
-    A subclass searches; this class puts the network into eval mode and back, cuts rounding off
+    A subclass searches. What runs it puts the network into eval mode and back, cuts rounding off
     what the search returns, refuses what is outside the budget, and scores it again.
+
+    `moves`: an attack on inputs treats each example alone, batch by batch; one on weights finds
+    one set of weights for all examples. `adversarial` is false for what looks for no worst case.
+    `unit` is what one grid of budgets must share, `most` the largest budget that has a meaning.
+    `passes` are products of parameters that add up to the looks at the network. An attack that
+    `transfers` needs a second network.
     """
 
     kind: ClassVar[str] = "attack"
+    moves: ClassVar[Literal["inputs", "weights", "both"]] = "inputs"
+    adversarial: ClassVar[bool] = True
+    transfers: ClassVar[bool] = False
+    unit: ClassVar[str] = "input units"
+    most: ClassVar[float] = 1000.0
+    budgets: ClassVar[tuple[Budget, ...]] = INPUTS
+    passes: ClassVar[tuple[str, ...]] = ("steps*restarts",)
 
-    norm: Norm = Field(
-        "linf", description="linf: the largest change of an input; l2: the change's length"
-    )
     eps: Annotated[float, Field(ge=0, le=1000)] = Field(
-        0.1, description="budget in input units, where no grid of budgets is given"
+        0.1, description="budget in its own unit, where no grid of budgets is given"
     )
 
-    def search(self, victim: Victim) -> Generator[float, None, Tensor]:
-        """Look for adversarial inputs (B, *shape) in `victim.ball` and return them.
+    @classmethod
+    def facts(cls) -> dict[str, Any]:
+        return {
+            **super().facts(),
+            "moves": cls.moves,
+            "unit": cls.unit,
+            "most": cls.most,
+            "budgets": [budget.fact() for budget in cls.budgets],
+            "passes": list(cls.passes),
+            "transfers": cls.transfers,
+        }
 
-        Yields the share done after each look at the network, so that a job can tell and stop.
-        """
+    @property
+    def budget(self) -> Budget:
+        """What eps means with these parameters."""
+        return next(b for b in self.budgets if b.fits(self.__dict__))
+
+    def idle(self, eps: float) -> bool:
+        """Whether nothing may move at this budget."""
+        return eps == 0
+
+    def walk(
+        self,
+        model: nn.Module,
+        x: Tensor,
+        y: Tensor,
+        *,
+        eps: float | None = None,
+        generator: torch.Generator | None = None,
+        other: nn.Module | None = None,
+    ) -> Generator[float, None, Attacked]:
+        """`run`, pausing after every look at the network with the share done; closing it leaves
+        the model as it was."""
         raise NotImplementedError
 
     def run(
@@ -73,14 +115,15 @@ class Attack(Spec):
         *,
         eps: float | None = None,
         generator: torch.Generator | None = None,
+        other: nn.Module | None = None,
     ) -> Attacked:
         """Attack inputs x (B, *shape) in [0, 1] with labels y (B,), untargeted.
 
-        Examples that the network already gets wrong count as fooled and stay as they are.
-        Raises LabError: "bad_attack" if the search breaks the rules, "bad_model" if the
-        network's outputs on x are not finite.
+        `other` is the network that a transferred attack is made on. Raises LabError:
+        "bad_attack" if the search breaks the rules, "bad_model" if the network's outputs on x are
+        not finite.
         """
-        walk = self.walk(model, x, y, eps=eps, generator=generator)
+        walk = self.walk(model, x, y, eps=eps, generator=generator, other=other)
         while True:
             try:
                 next(walk)
@@ -88,58 +131,17 @@ class Attack(Spec):
                 result: Attacked = end.value
                 return result
 
-    def walk(
-        self,
-        model: nn.Module,
-        x: Tensor,
-        y: Tensor,
-        *,
-        eps: float | None = None,
-        generator: torch.Generator | None = None,
-    ) -> Generator[float, None, Attacked]:
-        """`run`, pausing after every look at the network; closing it leaves the model as it was."""
-        ball = Ball(self.norm, self.eps if eps is None else eps)
-        generator = generator or torch.Generator().manual_seed(0)
-        with evaluating(model):
-            victim = Victim(model, x.clone(), y, ball, generator)
-            found = self._verified((yield from self.search(victim)), x, ball)
-            claimed = victim.fooled.clone()
-            prediction = victim.look(found).argmax(1)
-        return Attacked(
-            x=found,
-            prediction=prediction,
-            fooled=prediction != y,
-            claimed=claimed,
-            size=ball.size(found, x),
-            loss=tuple(victim.losses),
-            gradients=victim.gradients,
-            zeros=victim.zeros,
-            eval_mode=victim.eval_mode,
-        )
-
-    def _verified(self, found: Tensor, x: Tensor, ball: Ball) -> Tensor:
-        """What the search returned, cut to ball and box; only rounding may have to be cut."""
-        if found.shape != x.shape or found.dtype != x.dtype:
-            raise self._bad(f"returned {found.dtype} {tuple(found.shape)}")
-        inside = ball.contains(found, x)
-        if not bool(inside.all()):
-            size = float(ball.size(found, x).max())
-            raise self._bad(
-                f"left its budget on {int((~inside).sum())} of {len(x)} examples: "
-                f"{ball.norm} up to {size:.6g} of {ball.eps:.6g}, values "
-                f"{float(found.min()):.6g} to {float(found.max()):.6g}"
-            )
-        return ball.project(found.detach(), x)
-
-    def _bad(self, why: str) -> LabError:
+    def bad(self, why: str) -> LabError:
         return LabError("bad_attack", f"attack {self.name()} {why}")
 
 
 @contextlib.contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
+def evaluating(model: nn.Module | None) -> Iterator[None]:
     """The network in eval mode, and afterwards every part of it in the mode it was in."""
-    modes = [(module, module.training) for module in model.modules()]
-    model.eval()
+    modules = [] if model is None else list(model.modules())
+    modes = [(module, module.training) for module in modules]
+    if model is not None:
+        model.eval()
     try:
         yield
     finally:
