@@ -133,9 +133,9 @@ def test_nothing_moved_changes_nothing() -> None:
 
 def test_a_step_differs_with_the_start_under_weight_decay_as_its_gradient_says() -> None:
     """∂CE moves both; the penalty alone, at learning rate η, scales W by 1 − ηλ."""
-    columns = answer(name="shifted_step", log2=[3.0], lr=0.1, weight_decay=0.5, weissi=0.0)[
-        "steps"
-    ].columns
+    columns = answer(
+        name="train_from_here", log2=[3.0], steps=5, lr=0.1, weight_decay=0.5, weissi=0.0
+    )["first"].columns
     starts = zip(columns["start"], columns["penalty"], strict=True)
     rows = dict(zip(starts, columns["norm after"], strict=True))
     assert rows["original", "none"] == rows["original", "WEISSI"]
@@ -143,3 +143,19 @@ def test_a_step_differs_with_the_start_under_weight_decay_as_its_gradient_says()
     there = pytest.approx(rows["original", "weight decay"], rel=1e-3)
     assert rows["shifted", "weight decay"] != there
     assert columns["norm before"] == pytest.approx([columns["norm before"][0]] * 6, rel=1e-4)
+
+
+def test_the_walk_is_plain_gradient_descent() -> None:
+    one = subject()
+    found = answer(name="train_from_here", steps=3, batch_size=48, lr=0.1, weight_decay=0.2)
+    model = one.model
+    train = one.task.train
+    for _ in range(3):
+        loss = nn.functional.cross_entropy(model(train.x), train.y)
+        loss = loss + 0.1 * sum(layer.weight.square().sum() for layer in Layers.of(model).modules)
+        grads = torch.autograd.grad(loss, list(model.parameters()))
+        with torch.no_grad():
+            for weight, grad in zip(model.parameters(), grads, strict=True):
+                weight -= 0.1 * grad
+    norm = float(Layers.of(model).norms().prod())
+    assert found["norm/weight decay/original"].y[-1] == pytest.approx(norm, rel=1e-4)
