@@ -92,20 +92,22 @@ def of_train(catalog: Catalog, spec: TrainSpec, speed: Speed) -> Estimate:
 
 
 def of_attack(catalog: Catalog, spec: AttackSpec, source: TrainSpec, speed: Speed) -> Estimate:
-    """Of attacks on what `source` trained."""
+    """Of attacks on what `source` trained. `steps` counts as progress does: inputs attacked,
+    each example once at each budget under each attack."""
     _, cost = network(catalog, source)
     examples = min(spec.limit, split_size(catalog, source, spec.split))
-    passes = [_passes(choice) * len(spec.eps_grid) for choice in spec.attacks]
-    steps, flops = sum(passes), 2.0 * 2 * cost.macs * examples * sum(passes)
+    budgets = len(set(spec.eps_grid))
+    passes = sum(_passes(choice) for choice in spec.attacks) * budgets
+    flops = 2.0 * 2 * cost.macs * examples * passes
     shape = example_shape(catalog, source.dataset)
     numbers = cost.parameters + 2 * examples * (cost.activations + math.prod(shape))
     return Estimate(
         parameters=cost.parameters,
-        steps=steps,
+        steps=examples * budgets * len(spec.attacks),
         flops=flops,
         memory_bytes=FLOAT_BYTES * numbers,
-        seconds=steps * STEP_S + flops / speed.flops_per_s,
-        points=2 * steps,
+        seconds=passes * STEP_S + flops / speed.flops_per_s,
+        points=2 * passes,
         flops_per_s=speed.flops_per_s,
         measured=speed.measured,
     )

@@ -58,30 +58,48 @@
     return (size >= 1000 ? String(Math.round(value)) : value === 0 ? "0" : value.toPrecision(3)).replace("-", "−");
   }
 
+  const grouped = (whole) => String(whole).replace(/\B(?=(\d{3})+$)/g, " ");
+
   function percent(value) {
     return typeof value === "number" ? (100 * value).toFixed(1) + " %" : number(value);
   }
 
   // --- values -----------------------------------------------------------------------------
+  // An attack's data and network are those of the job that trained it.
   function data(job) {
-    const spec = job.spec || {};
-    if (job.kind === "attack") return (spec.attacks || []).map((attack) => attack.name).join(", ");
+    const spec = job.source || job.spec || {};
     const model = spec.model || {};
-    const widths = (model.hidden || []).join("–");
+    const widths = (model.hidden || model.channels || []).join("–");
     return [spec.dataset && spec.dataset.name, [model.name, widths].filter(Boolean).join(" ")]
       .filter(Boolean)
       .join(" · ");
   }
 
   function methods(job) {
-    const named = ((job.spec || {}).methods || []).map((method) => method.name.replaceAll("_", " "));
+    const spec = job.spec || {};
+    if (job.kind === "attack") return (spec.attacks || []).map(attackWords).join(", ");
+    if (job.kind === "diagnose") return (spec.diagnostics || []).map((one) => one.name.replaceAll("_", " ")).join(", ");
+    const named = (spec.methods || []).map((method) => method.name.replaceAll("_", " "));
     return named.filter((name) => name !== "cross entropy").join(", ") || (named.length ? "plain" : "");
   }
 
-  function robust(job) {
-    const summary = job.summary || {};
-    const name = Object.keys(summary).find((key) => /^attack\/.*accuracy/.test(key));
-    return name ? summary[name] : undefined;
+  // As attack_words in frontend/views/head.py: PGD-20, linf.
+  function attackWords(attack) {
+    const steps = attack.steps ? "-" + attack.steps : "";
+    return attack.name.toUpperCase() + steps + (attack.norm ? ", " + attack.norm : "");
+  }
+
+  // What is left at the largest budget, under the worst of the job's attacks.
+  const ROBUST = "attack/worst/accuracy_at_largest_eps";
+  const robust = (job) => (job.summary || {})[ROBUST];
+
+  function robustWords(job) {
+    const { attacks, eps_grid: grid } = job.spec || {};
+    if (robust(job) === undefined || !attacks || !grid) return undefined;
+    const told = attacks.map(attackWords).join("; ");
+    const worst = attacks.length > 1 ? "the worst of " : "";
+    const examples = (job.info || {}).examples;
+    return `accuracy under ${worst}${told} at ε = ${Math.max(...grid)}` + (examples ? `, ${examples} examples` : "");
   }
 
   const of = (read) => (params) => (params.data ? read(params.data) : "");
@@ -96,6 +114,7 @@
     jobLoss: of((job) => number(last("train/loss")(job))),
     jobNorm: of((job) => number(last("norm/intrinsic")(job))),
     jobRobust: of((job) => percent(robust(job))),
+    jobRobustWords: of(robustWords),
   });
 
   // --- cells ------------------------------------------------------------------------------
@@ -107,9 +126,12 @@
       event.preventDefault();
       window.normscope.go(path);
     };
-    const tags = (job.tags || []).map((tag) => text("span", { className: "tag", key: tag }, tag));
-    return text("span", { className: "cell-name" },
-      text("a", { href: path, onClick: visit }, job.name || job.id), ...tags);
+    const name = job.name || job.id;
+    const tags = (job.tags || []).filter(Boolean);
+    const said = tags.length ? `${name} (${tags.join(", ")})` : name;
+    return text("span", { className: "cell-name", title: said },
+      text("a", { href: path, onClick: visit }, name),
+      ...tags.map((tag) => text("span", { className: "tag", key: tag }, tag)));
   }
 
   function jobState({ data: job }) {
@@ -123,7 +145,8 @@
     if (!job || !job.progress || !job.progress.steps) return null;
     const { step, steps, eta_s: left } = job.progress;
     const share = Math.min(100, (100 * step) / steps);
-    if (job.state === "succeeded") return text("span", { className: "cell-soft" }, steps + " steps");
+    const counted = { train: " steps", attack: " inputs" }[job.kind] || "";
+    if (job.state === "succeeded") return text("span", { className: "cell-soft" }, counted ? grouped(steps) + counted : "");
     const told = job.state === "running" && left !== null && left !== undefined
       ? duration(left) + " left" : Math.round(share) + " %";
     const bar = { className: "bar", role: "progressbar", "aria-valuenow": Math.round(share), "aria-valuemin": 0, "aria-valuemax": 100, "aria-label": "Progress" };

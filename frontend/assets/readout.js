@@ -125,7 +125,8 @@
     const parts = names.map((name) => Number(page.latest[`attack/${name}/progress`] || 0));
     const share = parts.reduce((sum, part) => sum + part, 0) / parts.length;
     const at = names[parts.findIndex((part) => part < 1)];
-    const words = [`${Math.round(100 * share)} % done`, ...(at && names.length > 1 ? [at] : [])];
+    const all = page.steps ? ` of ${number(page.steps, 1)} inputs attacked` : " done";
+    const words = [`${Math.round(100 * share)} %${all}`, ...(at && names.length > 1 ? [at] : [])];
     return { share, words, left: [] };
   }
 

@@ -141,6 +141,14 @@
     window.scrollTo(0, 0);
   }
 
+  // A page without a search sends one to the jobs' own, which takes a moment to be there.
+  function searchJobs(tries = 40) {
+    if (window.location.pathname !== "/jobs") go("/jobs");
+    const box = document.querySelector("#content [data-search]");
+    if (box) box.focus();
+    else if (tries) window.setTimeout(searchJobs, 50, tries - 1);
+  }
+
   function press(event) {
     if (event.key === "Escape") openRail(false);
     if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -159,7 +167,7 @@
       const box = document.querySelector("#content [data-search], #content input[type=search]");
       event.preventDefault();
       if (box) box.focus();
-      else go("/jobs");
+      else searchJobs();
     } else if (event.key === "?") {
       const list = byId("keys-help");
       if (list && !list.open) list.showModal();

@@ -124,6 +124,8 @@ def _grid(sort: str) -> Component:
             "localeText": {"noRowsToShow": "No job matches these filters."},
             "suppressDragLeaveHidesColumns": True,
             "animateRows": False,
+            "tooltipShowDelay": 300,
+            "enableBrowserTooltips": True,
         },
         className="grid",
         style={"height": None},
@@ -153,7 +155,8 @@ def _columns() -> list[dict[str, Any]]:
         _read("accuracy", "Test accuracy", "jobAccuracy", width=82, number=True),
         _read("loss", "Loss", "jobLoss", width=78, number=True),
         _read("norm", "Intrinsic norm", "jobNorm", width=80, number=True),
-        _read("robust", "Robust", "jobRobust", width=74, number=True),
+        _read("robust", "Robust", "jobRobust", width=74, number=True)
+        | {"tooltipValueGetter": {"function": "jobRobustWords(params)"}},
         _read("created_at", "Created", "jobCreated", width=100, sortable=True),
         _read("took", "Took", "jobTook", width=88, number=True),
     ]

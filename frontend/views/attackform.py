@@ -193,7 +193,7 @@ def page_form(catalog: Catalog, source: Job, spec: Mapping[str, Any]) -> Compone
 def estimate(cost: Mapping[str, Any]) -> Component:
     rows = [
         ("Time, about", words.duration(cost.get("seconds"))),
-        ("Steps", words.count(cost.get("steps"))),
+        ("Inputs to attack", words.count(cost.get("steps"))),
     ]
     return html.Dl(
         [part for name, value in rows for part in (html.Dt(name), html.Dd(value))],

@@ -161,7 +161,8 @@ def _counted(job: Job) -> str:
     done = job["progress"] or {}
     if job["kind"] == "attack":
         steps = done.get("steps")
-        return f"{100 * (done.get('step') or 0) / steps:.0f} % done" if steps else ""
+        share = f"{100 * (done.get('step') or 0) / steps:.0f} %" if steps else ""
+        return f"{share} of {words.count(steps)} inputs attacked" if share else ""
     epochs = done.get("epochs") or job["spec"].get("epochs")
     if not done.get("step") or not epochs:
         return ""

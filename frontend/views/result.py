@@ -169,8 +169,8 @@ def _checks(value: Mapping[str, Any]) -> Iterable[tuple[str, Any, str]]:
 def _check(name: str, passed: Any, detail: Any) -> Component:
     word, kind = ("passed", "pass") if passed else ("failed", "fail")
     if passed is None:
-        word, kind = "noted", "note"
-    mark = {"pass": "✓", "fail": "✗", "note": "±"}[kind]
+        word, kind = "careful", "note"
+    mark = {"pass": "✓", "fail": "✗", "note": "!"}[kind]
     return html.Li(
         [
             html.Span(mark, className="check-mark", **{"aria-hidden": "true"}),

@@ -75,7 +75,7 @@ def test_attacks_on_an_mlp() -> None:
     attack = validated(REQUESTS.job, {"kind": "attack", "spec": asked}).spec
     assert isinstance(attack, AttackSpec)
     found = of_attack(CATALOG, attack, spec(), Speed())
-    assert found.steps == 2 * (1 + 30)
+    assert found.steps == 360 * 2 * 2, "inputs attacked, as the job's progress counts them"
     weights = 64 * 128 + 128 * 128 + 128 * 10
     assert found.flops == 4 * weights * 360 * 62, "the test split has 360 examples"
 

@@ -155,7 +155,7 @@ def test_checks_are_said_in_words_and_marks() -> None:
     assert rows == [
         "✓eps 0 equals clean accuracy0 differpassed",
         "✗enough examples± 5.1 pointsfailed",
-        "±n497noted",
+        "!n497careful",
     ]
 
 

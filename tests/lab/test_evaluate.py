@@ -70,10 +70,19 @@ def test_it_tells_a_start_measurements_a_file_and_an_end_in_order(events):
 
 def test_it_tells_every_name_that_it_should(events):
     each = [f"attack/{a}/{n}" for a in ("fgsm", "pgd") for n in PARTS]
-    assert set(last(events)) == {*each, "attack/worst/accuracy"}
+    worst = {"attack/worst/accuracy", "attack/worst/accuracy_at_largest_eps"}
+    assert set(last(events)) == {*each, *worst}
 
 
-PARTS = ("progress", "accuracy", "loss", "gallery", "card")
+PARTS = ("progress", "accuracy", "accuracy_at_largest_eps", "loss", "gallery", "card")
+
+
+def test_a_table_is_told_the_end_of_each_curve_as_one_number(events):
+    found = last(events)
+    for name in ("fgsm", "pgd", "worst"):
+        curve = found[f"attack/{name}/accuracy"]
+        at_largest = found[f"attack/{name}/accuracy_at_largest_eps"]
+        assert at_largest == pytest.approx(curve.y[curve.x.index(max(curve.x))])
 
 
 def test_progress_never_falls_and_ends_at_one(events):

@@ -104,6 +104,12 @@ def worst(tallies: Sequence[Tally]) -> Curve:
     return accuracy_curve(tallies[0].grid, robust, known)
 
 
+def accuracy_at_largest_eps(tallies: Sequence[Tally]) -> float:
+    """The share of all examples that withstood each of the attacks at the grid's largest budget."""
+    row = tallies[0].grid.index(max(tallies[0].grid))
+    return float(torch.stack([tally.robust[row] for tally in tallies]).all(0).float().mean())
+
+
 def accuracy_curve(grid: Sequence[float], robust: Tensor, known: Tensor) -> Curve:
     """Accuracy over the budgets of which something is known, with Wilson's 95 % interval."""
     hits, counts = (robust & known).sum(1).tolist(), known.sum(1).tolist()
