@@ -70,9 +70,9 @@ class Layers:
     def names(self) -> list[str]:
         return [f"layer{number}" for number in range(1, len(self.modules) + 1)]
 
-    @cached_property
+    @property
     def weights(self) -> list[Tensor]:
-        """W_l as the optimizer sees it."""
+        """W_l: what the optimizer moves, or is computed afresh from what it moves."""
         return [module.weight for module in self.modules]
 
     @property

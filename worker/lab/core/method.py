@@ -28,6 +28,9 @@ class Method(Spec):
     """Whether `data_loss` is a loss to learn by itself, cross-entropy or what stands in its
     place: a run has exactly one such method."""
 
+    off: ClassVar[dict[str, object]] = {}
+    """Parameters with which it leaves training as it is; `strength` 0 where there is one."""
+
     @classmethod
     def facts(cls) -> dict[str, Any]:
         return {"learns": True} if cls.learns else {}
@@ -49,4 +52,5 @@ class Method(Spec):
         return {}
 
     def project(self, model: nn.Module, step: Step) -> None:
-        """After the optimizer: put the weights where they should be, in place."""
+        """After the optimizer: put the weights where they should be, in place. Parameters still
+        hold the gradients of the step."""

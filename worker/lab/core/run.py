@@ -130,7 +130,7 @@ class Run:
             for group in self.optimizer.param_groups:
                 group["lr"] = self.rate()
         self.optimizer.step()
+        self.losses.project(self.model, step)
         for weight in self.weights:
             weight.grad = None
-        self.losses.project(self.model, step)
         self.step += 1

@@ -1,0 +1,101 @@
+"""Adversarial training is its textbook step, whatever the attack and the network's mode."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from tests.lab.textbook import assert_same, batch, cross_entropy, plainly, started, trained
+from worker.lab.core.errors import LabError
+from worker.lab.core.method import Method
+
+CE = {"name": "cross_entropy"}
+PGD = {"name": "pgd", "eps": 0.2, "steps": 4, "step_size": 0.5, "random_start": False}
+PGD |= {"restarts": 1, "loss": "ce"}
+
+
+def ascended(
+    model: nn.Module, x: Tensor, y: Tensor, eps: float, steps: int, lr: float, train: bool = False
+) -> Tensor:
+    """Sign steps on the cross-entropy; the network's mode and statistics are put back."""
+    kept = {name: buffer.clone() for name, buffer in model.named_buffers()}
+    model.train(train)
+    far = x.clone()
+    for _ in range(steps):
+        far.requires_grad_()
+        (slope,) = torch.autograd.grad(F.cross_entropy(model(far), y, reduction="sum"), far)
+        far = (far.detach() + lr * slope.sign()).clamp(x - eps, x + eps).clamp(0, 1)
+    model.train()
+    for name, buffer in model.named_buffers():
+        buffer.copy_(kept[name])
+    return far
+
+
+@pytest.mark.parametrize("mode", ["eval", "train"])
+def test_it_is_the_textbook_step(mode: str) -> None:
+    run = started(CE, {"name": "adversarial", "attack": PGD, "network": mode})
+
+    def gradients(model: nn.Module, x: Tensor, y: Tensor) -> None:
+        far = ascended(model, x, y, eps=0.2, steps=4, lr=0.1, train=mode == "train")
+        cross_entropy(model, far, y)
+
+    plain = plainly(run, gradients)
+    without = plainly(run, cross_entropy)
+    mine = trained(run)
+    assert_same(mine, plain)
+    with pytest.raises(AssertionError):
+        assert_same(mine, without, atol=1e-3)
+
+
+def test_any_attack_may_be_inside() -> None:
+    run = started(CE, {"name": "adversarial", "attack": {"name": "fgsm", "eps": 0.1}})
+
+    def gradients(model: nn.Module, x: Tensor, y: Tensor) -> None:
+        cross_entropy(model, ascended(model, x, y, eps=0.1, steps=1, lr=0.1), y)
+
+    plain = plainly(run, gradients)
+    assert_same(trained(run), plain)
+
+
+def test_what_is_fooled_already_climbs_on() -> None:
+    run = started(CE, {"name": "adversarial", "attack": PGD})
+    x, y = batch(run)
+    run.model.eval()
+    wrong = run.model(x).argmax(1) != y
+    assert bool(wrong.any())
+    run.model.train()
+    step, _, _ = run.look(x, y, ahead=True)
+    moved = (step.point.x - x).flatten(1).abs().amax(1)
+    assert bool((moved > 0.19).all())
+
+
+def test_of_several_climbs_the_worse_end_counts_for_each_example() -> None:
+    attack = {**PGD, "random_start": True, "restarts": 1}
+    losses = {}
+    for restarts in (1, 6):
+        run = started(CE, {"name": "adversarial", "attack": {**attack, "restarts": restarts}})
+        x, y = batch(run)
+        step, _, _ = run.look(x, y, ahead=True)
+        run.model.eval()
+        losses[restarts] = F.cross_entropy(run.model(step.point.x), y, reduction="none").detach()
+    assert bool((losses[6] >= losses[1] - 1e-6).all())
+    assert float((losses[6] - losses[1]).max()) > 1e-3
+
+
+def test_the_attack_leaves_mode_statistics_and_gradients_alone() -> None:
+    run = started(CE, {"name": "adversarial", "attack": PGD, "network": "train"})
+    before = {name: value.clone() for name, value in run.model.state_dict().items()}
+    run.look(*batch(run), ahead=True)
+    assert all(torch.equal(value, before[name]) for name, value in run.model.state_dict().items())
+    assert all(module.training for module in run.model.modules())
+    assert all(parameter.grad is None for parameter in run.model.parameters())
+
+
+@pytest.mark.parametrize(
+    "attack", [{"name": "nothing"}, {"name": "pgd", "steps": 0}, {"name": "pgd", "colour": 1}]
+)
+def test_an_attack_that_cannot_be_is_refused(attack: dict[str, object]) -> None:
+    with pytest.raises(LabError, match=r"adversarial\.attack"):
+        Method.of({"name": "adversarial", "attack": attack})

@@ -1,0 +1,43 @@
+"""Training against an adversary who moves every weight a little."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from worker.lab.core.balls import WeightBall
+from worker.lab.core.method import Method, Objective
+from worker.lab.core.perturb import risen
+from worker.lab.core.point import Point
+from worker.lab.core.step import Step
+
+
+class WeightAdversarial(Method):
+    """Step by the gradient at the worst weights within eps of each entry.
+
+    min_w max_v of the data losses at w + v, |v| ≤ eps in every entry of every weight matrix and
+    kernel (or eps · max |w_l|, if relative); biases stay. One step of ascent takes all of it,
+    v = eps · sign g, the worst to first order; several take 2.5 eps / steps each and stay in the
+    box. The step is taken from w with the gradient at w + v.
+
+    Derived here, as the training that matches the attack `weight_pgd`. In the project's pilot
+    on digits (bias-free MLP, weights attacked by 50 sign steps of 0.01 in all) one step at eps
+    0.01 kept 78 % accuracy, SAM 27 % and plain training 11 %. With an absolute eps it is not
+    invariant to shifts of scale between layers. Batch normalisation as in `sam`.
+    """
+
+    title: ClassVar[str] = "Weight-adversarial training"
+    paper: ClassVar[str] = "derived; cf. arXiv:2006.05620 and arXiv:2004.05884"
+    invariant: ClassVar[bool | None] = False
+    off: ClassVar[dict[str, object]] = {"eps": 0}
+
+    eps: Annotated[float, Field(ge=0, le=10)] = Field(
+        0.003, description="how far an entry may move; in units of the layer's largest, if relative"
+    )
+    relative: bool = Field(False, description="whether eps is a share of each layer's max |w|")
+    steps: Annotated[int, Field(ge=1, le=100)] = Field(1, description="steps of ascent")
+
+    def perturb(self, step: Step, objective: Objective) -> Point:
+        ball = WeightBall("linf", self.eps, self.relative)
+        return risen(objective, step, ball, self.steps, min(1.0, 2.5 / self.steps))
