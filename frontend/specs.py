@@ -160,11 +160,38 @@ def control_path(spec: Mapping[str, Any], field: str) -> str:
 
 
 def label(name: str, schema: Mapping[str, Any]) -> str:
-    """The parameter's name as people read it, with its unit."""
+    """The parameter's name as people read it, with its unit: the title that its schema was given,
+    else its words, symbols as symbols."""
     title = str(schema.get("title") or "")
-    words = title if title and title.lower() != name.replace("_", " ") else name.replace("_", " ")
     unit = f" ({schema['unit']})" if schema.get("unit") else ""
-    return words[:1].upper() + words[1:] + unit
+    given = title and title != name.replace("_", " ").title()
+    return (title if given else _read_aloud(name)) + unit
+
+
+SYMBOLS = {
+    "eps": "ε",
+    "rho": "ρ",
+    "eta": "η",
+    "beta": "β",
+    "beta1": "β₁",
+    "beta2": "β₂",
+    "gamma": "γ",
+    "delta": "δ",
+    "sigma": "σ",
+    "alpha": "α",
+    "tau": "τ",
+    "mu": "μ",
+    "lr": "learning rate",
+    "wd": "weight decay",
+    "log2": "log₂",
+}
+
+
+def _read_aloud(name: str) -> str:
+    """decay_at → Decay at, lr → Learning rate, rho → ρ, p → p."""
+    first, *rest = [SYMBOLS.get(word, word) for word in name.split("_")]
+    symbol = len(first) == 1 or (name.split("_")[0] in SYMBOLS and " " not in first)
+    return " ".join([first if symbol else first[:1].upper() + first[1:], *rest])
 
 
 def text(value: Any) -> str:

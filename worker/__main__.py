@@ -52,7 +52,8 @@ def write_catalog() -> int:
     from worker.lab.core.registry import catalog
 
     found = catalog(presets())
-    text = json.dumps(found.model_dump(by_alias=True), indent=1, ensure_ascii=False, sort_keys=True)
+    # Parameters stay in the order in which their class declares them: forms show them so.
+    text = json.dumps(found.model_dump(by_alias=True), indent=1, ensure_ascii=False)
     PATH.write_text(text + "\n")
     print(f"{len(found.entries)} entries, hash {found.hash}")
     return 0

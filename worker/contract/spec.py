@@ -39,7 +39,6 @@ class TrainSpec(_Request):
             Choice(name="layer_norms"),
             Choice(name="input_gradient"),
             Choice(name="bound_tightness"),
-            Choice(name="decision_regions"),
         ],
         max_length=32,
         description="what to measure while training, where the data allows it",

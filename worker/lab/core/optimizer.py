@@ -24,10 +24,10 @@ class Optimizer(Spec):
         "constant", description="constant; cosine to zero; or times `decay` at `decay_at`"
     )
     decay: Annotated[float, Field(gt=0, le=1)] = Field(
-        0.1, description="steps: the factor at each drop"
+        0.1, title="Drop factor", description="steps: times this at each drop"
     )
     decay_at: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
-        [0.5, 0.75], description="steps: where to drop, as fractions of the run"
+        [0.5, 0.75], title="Drops at", description="steps: where, as fractions of the run"
     )
 
     def build(self, model: nn.Module) -> TorchOptimizer:
