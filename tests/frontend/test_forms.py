@@ -185,3 +185,28 @@ def test_a_preset_offers_each_of_its_jobs() -> None:
     assert by_id(layout, ids.preset("p")).children[2].children == "about 12 s"
     assert getattr(by_id(layout, ids.preset("p/1")), "aria-pressed") == "true"
     assert by_id(layout, ids.preset_launch("p")).children == "Launch all 2 jobs"
+
+
+@pytest.mark.parametrize(
+    ("name", "schema", "said"),
+    [
+        ("p", {"title": "P"}, "p"),
+        ("lr", {"title": "Lr"}, "Learning rate"),
+        ("rho_adaptive", {"title": "Rho Adaptive"}, "ρ adaptive"),
+        ("beta1", {"title": "Beta1"}, "β₁"),
+        ("weight_decay", {"title": "Weight Decay"}, "Weight decay"),
+        ("decay_at", {"title": "Drops at"}, "Drops at"),
+        ("eps", {"title": "Eps", "unit": "inputs"}, "ε (inputs)"),
+        ("log_every", {"title": "Measure every", "unit": "steps"}, "Measure every (steps)"),
+    ],
+)
+def test_parameters_are_named_as_a_scientist_reads_them(
+    name: str, schema: dict[str, Any], said: str
+) -> None:
+    assert specs.label(name, schema) == said
+
+
+def test_parameters_stand_in_the_order_in_which_their_class_declares_them(
+    catalog: Catalog,
+) -> None:
+    assert list(specs.parameters(specs.find(catalog, "method", "lp"))) == ["strength", "p", "q"]
