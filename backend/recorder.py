@@ -25,12 +25,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from backend.documents import job_document
 from backend.queue import Entries, Queue
-from backend.reaper import Reaper
+from backend.reaper import LEASE_S, RESEND_S, Reaper
 from backend.store import jobs, record
 from backend.store.engine import Store, open_store
 from backend.store.jobs import Row
 from worker.contract.settings import Settings
-from worker.contract.wire import BELL, LEASE_MS, stream_key
+from worker.contract.wire import BELL, stream_key
 
 log = logging.getLogger(__name__)
 
@@ -47,16 +47,16 @@ class Recorder:
     """Follows the streams of all jobs that run, and looks after the rest once a second."""
 
     def __init__(
-        self, store: Store, queue: Queue, grace_s: float = LEASE_MS / 1000, resend_s: float = 15.0
+        self, store: Store, queue: Queue, lease_s: float = LEASE_S, resend_s: float = RESEND_S
     ) -> None:
         self.store, self.queue = store, queue
-        self.reaper = Reaper(store, queue, self._tell, grace_s, resend_s)
+        self.reaper = Reaper(store, queue, self._tell, lease_s, resend_s)
         self._bell = "0-0"
         self._places: dict[str, str] = {}
         self._series: record.SeriesIds = {}
         self._pending: dict[str, Row] = {}
         self._told_at: dict[str, float] = {}
-        self._returned: set[tuple[str, int]] = set()
+        self._returned: dict[tuple[str, int], str | None] = {}
         self._looked = self._trimmed = 0.0
 
     def run(self, stop: threading.Event) -> None:
@@ -66,6 +66,7 @@ class Recorder:
                 self.turn()
             except AWAY as error:
                 log.warning("waiting: %s", type(error).__name__)
+                self.reaper.away()
                 stop.wait(AWAY_S)
             except SQLAlchemyError:
                 log.exception("the database refused")
@@ -106,18 +107,18 @@ class Recorder:
         with self.store.read() as connection:
             rows = jobs.unfinished(connection, new)
         self._places.update({row["id"]: row["stream_id"] for row in rows})
-        self._returned.update(
-            (fields.get("job", ""), int(fields["handed_back"]))
-            for _, fields in bells
-            if fields.get("handed_back", "").isdecimal()
-        )
+        for _, fields in bells:
+            for how in ("handed_back", "lost"):
+                if (attempt := fields.get(how, "")).isdecimal():
+                    key = fields.get("job", ""), int(attempt)
+                    self._returned[key] = fields.get("reason")
         self._bell = bells[-1][0]
 
     def _start_again(self, busy: set[str]) -> None:
-        """Jobs that were handed back, once all that their last attempt told is recorded."""
-        for job, attempt in {key for key in self._returned if key[0] not in busy}:
-            self.reaper.handed_back(job, attempt)
-            self._returned.discard((job, attempt))
+        """Jobs that were given back, once all that their last attempt told is recorded."""
+        for key in [key for key in self._returned if key[0] not in busy]:
+            self.reaper.given_back(*key, self._returned[key])
+            del self._returned[key]
 
     def _record(self, job: str, entries: Entries) -> None:
         """All entries at once; if the database refuses them, one by one without the bad ones."""

@@ -19,11 +19,17 @@ class Buried(Request):  # type: ignore[misc]
 
     def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> None:
         (job,) = self.args
-        reason = str(exc_info.exception).partition(" Job:")[0]
+        reason = cause(exc_info.exception)
         # A broker that is away forgets the lease by itself.
         with contextlib.suppress(redis.RedisError), connect(self.app.conf.broker_url) as client:
             bury(client, job, self.worker_pid, reason)
         super().on_failure(exc_info, *args, **kwargs)
+
+
+def cause(error: Exception) -> str:
+    """In one line, without Celery's trace and number of the job."""
+    lines = str(error).strip(' \n"').splitlines() or [type(error).__name__]
+    return lines[-1].rpartition("Error: ")[2].partition(" Job:")[0]
 
 
 def bury(client: redis.Redis, job: str, pid: int, reason: str) -> None:

@@ -16,6 +16,7 @@ local ticket = redis.call('GET', KEYS[2])
 if not ticket or cjson.decode(ticket)['attempt'] ~= tonumber(ARGV[2]) then return 0 end
 if tonumber(redis.call('GET', KEYS[3]) or '0') >= tonumber(ARGV[2]) then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
+redis.call('SET', KEYS[4], ARGV[2], 'EX', ARGV[4])
 return 1
 """
 """Take or renew, unless another holds it, the attempt is over or a newer ticket was written. A
@@ -23,12 +24,13 @@ lease that lapsed while the broker was away and that nobody else took is taken a
 
 RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end"
 
-HAND_BACK = """
+GIVE_BACK = """
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 redis.call('DEL', KEYS[1])
-redis.call('XADD', KEYS[2], 'MAXLEN', '~', 10000, '*', 'job', ARGV[2], 'handed_back', ARGV[3])
+redis.call('XADD', KEYS[2], 'MAXLEN', '~', 10000, '*', unpack(ARGV, 2))
 return 1
 """
+"""Free the job and ring with the fields that follow the lease's value."""
 
 DONE_S = 7 * 24 * 3600
 
@@ -51,8 +53,10 @@ class Lease:
         return True
 
     def _claim(self) -> bool:
-        keys = [self.key, wire.ticket_key(self.job), wire.done_key(self.job)]
-        return bool(self.client.eval(CLAIM, 3, *keys, self.value, self.attempt, wire.LEASE_MS))
+        keys = [wire.ticket_key, wire.done_key, wire.begun_key]
+        asked = [self.key, *(key(self.job) for key in keys)]
+        told = [self.value, self.attempt, wire.LEASE_MS, DONE_S]
+        return bool(self.client.eval(CLAIM, len(asked), *asked, *told))
 
     def _renew(self) -> None:
         while not self._over.wait(wire.RENEW_S):
@@ -75,4 +79,15 @@ class Lease:
 
     def hand_back(self, pipe: Pipeline) -> None:
         """Free the job, which is not done, and ring so that it starts again elsewhere at once."""
-        pipe.eval(HAND_BACK, 2, self.key, wire.BELL, self.value, self.job, self.attempt)
+        fields = ("job", self.job, "handed_back", self.attempt)
+        pipe.eval(GIVE_BACK, 2, self.key, wire.BELL, self.value, *fields)
+
+
+def lost(client: redis.Redis, job: str, worker: str, reason: str) -> None:
+    """Free a job whose process died, unless it had freed it itself, and ring at once."""
+    key = wire.lease_key(job)
+    held = client.get(key)
+    attempt, _, holder = held.decode().partition(":") if isinstance(held, bytes) else ("", "", "")
+    if holder == worker:
+        fields = ("job", job, "lost", attempt, "reason", reason)
+        client.eval(GIVE_BACK, 2, key, wire.BELL, wire.lease_value(int(attempt), worker), *fields)

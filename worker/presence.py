@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 
+import psutil
 import redis
 
 from worker.contract import wire
@@ -16,16 +17,30 @@ from worker.contract import wire
 RENEW_S = 5.0
 
 
+def name_of(pid: int) -> str:
+    """A process of this host, as cards and leases call it."""
+    return f"{socket.gethostname()}-{pid}"
+
+
+def sweep(client: redis.Redis) -> None:
+    """Take away the cards of processes of this host that are no more: killed, or stopped while
+    the broker was away. A card that was taken wrongly is shown again within seconds."""
+    for key in client.scan_iter(wire.worker_key(f"{socket.gethostname()}-*"), count=1000):
+        pid = key.decode().rpartition("-")[2]
+        if not (pid.isdecimal() and psutil.pid_exists(int(pid))):
+            client.delete(key)
+
+
 class Presence:
     """Shows the card from a thread of its own; a broker that is away is tried again."""
 
     def __init__(self, client: redis.Redis, device: str, flops_per_s: float | None) -> None:
-        now, host = time.time(), socket.gethostname()
+        now = time.time()
         self.client = client
         self.card = wire.WorkerCard(
-            name=f"{host}-{os.getpid()}",
+            name=name_of(os.getpid()),
             pid=os.getpid(),
-            host=host,
+            host=socket.gethostname(),
             device=device,
             state="idle",
             since=now,
@@ -53,6 +68,8 @@ class Presence:
         self._thread.join(1)
 
     def _run(self) -> None:
+        with contextlib.suppress(redis.RedisError):
+            sweep(self.client)
         while not self._over:
             self._show()
             self._changed.wait(RENEW_S)

@@ -32,6 +32,7 @@ from worker.contract.wire import QUEUE, TASKS
 
 HAND_BACK_S, END_S = 2.0, 2.7
 ASK_S = 0.25
+BURIED = "worker.burial:Buried"
 
 
 def create_app(settings: Settings) -> Celery:
@@ -58,17 +59,17 @@ def create_app(settings: Settings) -> Celery:
     )
 
 
-@shared_task(name=TASKS["train"])  # type: ignore[untyped-decorator]
+@shared_task(name=TASKS["train"], Request=BURIED)  # type: ignore[untyped-decorator]
 def train(job: str) -> None:
     perform(job)
 
 
-@shared_task(name=TASKS["attack"])  # type: ignore[untyped-decorator]
+@shared_task(name=TASKS["attack"], Request=BURIED)  # type: ignore[untyped-decorator]
 def attack(job: str) -> None:
     perform(job)
 
 
-@shared_task(name=TASKS["diagnose"])  # type: ignore[untyped-decorator]
+@shared_task(name=TASKS["diagnose"], Request=BURIED)  # type: ignore[untyped-decorator]
 def diagnose(job: str) -> None:
     perform(job)
 
@@ -137,7 +138,12 @@ def wait_for_broker(url: str, check: Callable[[], object] = lambda: None) -> Non
 
 
 class PatientConsumer(Consumer):  # type: ignore[misc]
-    """Asks for a lost broker four times a second, where Celery waits up to half a minute."""
+    """Asks for a lost broker four times a second, where Celery waits up to half a minute, and
+    looks as often for processes that died, which Celery notices within five seconds."""
+
+    def register_with_event_loop(self, hub: Any) -> None:
+        super().register_with_event_loop(hub)
+        hub.call_repeatedly(ASK_S, self.pool.maintain_pool)
 
     def ensure_connected(self, conn: Any) -> Any:
         wait_for_broker(self.app.conf.broker_url, state.maybe_shutdown)

@@ -15,19 +15,22 @@ from backend.store.tables import job
 MOST_ATTEMPTS = 3
 
 
-def interrupt(connection: Connection, row: Row, *, counted: bool = True) -> Row | None:
+def interrupt(
+    connection: Connection, row: Row, *, counted: bool = True, reason: str = ""
+) -> Row | None:
     """The worker of this attempt is lost: on to the next attempt, or the end. None if somebody
     else changed the job meanwhile. An attempt that was handed back is not counted as lost."""
     if row["cancel_at"] is not None:
         return finish(connection, row, "cancelled", "Its worker stopped before it answered.")
     if counted and row["attempt"] >= MOST_ATTEMPTS:
-        return _give_up(connection, row)
+        return _give_up(connection, row, reason)
     values = {"state": "interrupted", "attempt": row["attempt"] + 1, "sent_at": time.time()}
     return _changed(connection, row, {**values, "eta_s": None})
 
 
-def _give_up(connection: Connection, row: Row) -> Row | None:
-    message = f"Its worker was lost {row['attempt']} times; it is not tried again."
+def _give_up(connection: Connection, row: Row, reason: str) -> Row | None:
+    why = f" ({reason})" if reason else ""
+    message = f"Its worker was lost {row['attempt']} times{why}; it is not tried again."
     error = {"code": "lost", "message": message, "step": row["step"], "details": ""}
     ended = {"state": "failed", "ended_at": time.time(), "error": error, "eta_s": None}
     return _changed(connection, row, ended)

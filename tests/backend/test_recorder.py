@@ -26,7 +26,17 @@ from tests.backend.test_store import add, read
 from tests.broker import ROOT, Broker, running_broker
 from worker.contract.events import Teller
 from worker.contract.settings import Settings
-from worker.contract.wire import BELL, STATES, Ticket, lease_key, stream_key, ticket_key
+from worker.contract.wire import (
+    BELL,
+    QUEUE,
+    STATES,
+    Ticket,
+    begun_key,
+    done_key,
+    lease_key,
+    stream_key,
+    ticket_key,
+)
 
 
 def row_of(store: Store, id: str) -> jobs.Row:
@@ -167,10 +177,10 @@ def test_the_broker_goes_and_comes(tmp_path: Path) -> None:
 
 def test_a_lost_worker_means_another_attempt(store: Store, queue: Queue) -> None:
     add(store, "a")
-    recorder = Recorder(store, queue, grace_s=0.2)
+    recorder = Recorder(store, queue, lease_s=60)
     begin(queue, "a")
     until(lambda: row_of(store, "a")["state"] == "running", lambda: recorder.turn(1))
-    until(lambda: recorder.reaper._held, lambda: recorder.turn(1))
+    until(lambda: recorder.reaper._patience, lambda: recorder.turn(1))
     queue.redis.delete(lease_key("a"))
     until(lambda: row_of(store, "a")["state"] == "interrupted", lambda: recorder.turn(20))
     ticket = Ticket.model_validate_json(queue.redis.get(ticket_key("a")) or "")
@@ -191,6 +201,61 @@ def test_a_job_handed_back_starts_again_at_once(store: Store, queue: Queue) -> N
     for _ in range(3):
         recorder.turn(1)
     assert row_of(store, "a")["attempt"] == 2
+
+
+def test_a_lease_not_seen_since_the_broker_was_away_may_come_again(
+    store: Store, queue: Queue
+) -> None:
+    add(store, "a", "b")
+    recorder = Recorder(store, queue, lease_s=3)
+    for job in ("a", "b"):
+        begin(queue, job)
+    until(lambda: len(recorder.reaper._patience) == 2, lambda: recorder.turn(1))
+    queue.redis.delete(lease_key("a"), lease_key("b"))
+    recorder.reaper.away()
+    recorder.reaper.gone_s = 0.0
+    until(lambda: recorder.reaper._patience, lambda: recorder.turn(1))
+    queue.redis.set(lease_key("a"), "1:w", px=60_000)
+    until(lambda: row_of(store, "b")["state"] == "interrupted", lambda: recorder.turn(20))
+    assert row_of(store, "a")["state"] == "running"
+
+
+def test_an_end_that_is_not_yet_recorded_is_no_loss(store: Store, queue: Queue) -> None:
+    add(store, "a")
+    recorder = Recorder(store, queue, lease_s=0.0)
+    recorder.reaper.gone_s = 0.0
+    begin(queue, "a", leased=False)
+    queue.redis.set(done_key("a"), 1)
+    until(lambda: row_of(store, "a")["state"] == "running", lambda: recorder.turn(1))
+    for _ in range(3):
+        recorder._look()
+    assert row_of(store, "a")["attempt"] == 1
+
+
+def test_a_poison_job_fails_with_its_reason(store: Store, queue: Queue) -> None:
+    add(store, "a")
+    recorder = Recorder(store, queue)
+    for attempt in (1, 2, 3):
+        until(lambda n=attempt: row_of(store, "a")["attempt"] == n, lambda: recorder.turn(1))
+        begin(queue, "a", attempt)
+        lost = {"job": "a", "lost": str(attempt), "reason": "signal 9 (SIGKILL)"}
+        queue.redis.xadd(BELL, lost)  # type: ignore[arg-type]
+    until(lambda: row_of(store, "a")["state"] == "failed", lambda: recorder.turn(1))
+    error = row_of(store, "a")["error"]
+    assert error["code"] == "lost"
+    assert "3 times (signal 9 (SIGKILL))" in error["message"]
+
+
+def test_a_job_that_ends_its_workers_before_they_tell_is_given_up(
+    store: Store, queue: Queue
+) -> None:
+    add(store, "a")
+    recorder = Recorder(store, queue, resend_s=0.1)
+    for attempt in (1, 2, 3):
+        until(lambda n=attempt: row_of(store, "a")["attempt"] == n, lambda: recorder.turn(20))
+        queue.redis.delete(QUEUE)
+        queue.redis.set(begun_key("a"), attempt)
+    until(lambda: row_of(store, "a")["state"] == "failed", lambda: recorder.turn(20))
 
 
 def test_a_lost_message_is_sent_again(store: Store, queue: Queue) -> None:

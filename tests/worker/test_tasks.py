@@ -52,14 +52,18 @@ def test_a_job_cancelled_before_it_starts_tells_nothing(desk: Desk) -> None:
     assert desk.events(job) == []
 
 
-def test_a_killed_process_leaves_its_lease_to_lapse_and_the_next_job_runs(desk: Desk) -> None:
+def test_a_killed_process_frees_its_job_at_once_and_the_next_job_runs(desk: Desk) -> None:
     job = desk.send(LONG)
     desk.running(job)
-    os.kill(desk.card().pid, signal.SIGKILL)
-    events = desk.finish(desk.send())
-    assert types(events)[-1] == "finished"
+    card = desk.card()
+    os.kill(card.pid, signal.SIGKILL)
+    until(lambda: not desk.client.exists(wire.lease_key(job)), 2, "the lease is still held")
+    (rung,) = [bell for bell in desk.rung() if bell.get("job") == job and "lost" in bell]
+    assert rung["lost"] == "1"
+    assert rung["reason"] == "Worker exited prematurely: signal 9 (SIGKILL)"
+    assert not desk.client.exists(wire.worker_key(card.name))
+    assert types(desk.finish(desk.send()))[-1] == "finished"
     assert not desk.is_done(job)
-    assert desk.client.pttl(wire.lease_key(job)) <= wire.LEASE_MS
 
 
 def test_a_lost_lease_is_abandoned_without_a_word(desk: Desk) -> None:
