@@ -33,7 +33,8 @@ def control(
 ) -> Component:
     """The control of one parameter."""
     if "choice" in schema:
-        return chooser(catalog, path, label(name, schema), schema["choice"], value)
+        wanted = schema.get("where", {})
+        return chooser(catalog, path, label(name, schema), schema["choice"], value, wanted)
     if schema.get("type") == "boolean":
         return _switch(path, name, schema, value)
     if "enum" in schema:
@@ -96,10 +97,18 @@ def _written(path: str, name: str, schema: Mapping[str, Any], value: Any) -> Com
     )
 
 
-def chooser(catalog: Catalog, path: str, title: str | None, kind: str, value: Any) -> Component:
-    """A choice of one entry, with the chosen entry's parameters beneath."""
+def chooser(
+    catalog: Catalog,
+    path: str,
+    title: str | None,
+    kind: str,
+    value: Any,
+    where: Mapping[str, Any] | None = None,
+) -> Component:
+    """A choice of one entry whose facts are as `where` says, with its parameters beneath."""
     value = value if isinstance(value, Mapping) else {"name": value}
-    entries = of_kind(catalog, kind)
+    wanted = (where or {}).items()
+    entries = [entry for entry in of_kind(catalog, kind) if wanted <= entry["facts"].items()]
     select = dmc.Select(
         id=ids.control(path),
         label=title,

@@ -67,6 +67,19 @@ def test_a_nested_choice_is_a_select_with_parameters() -> None:
     assert specs.kind_at(catalog, "methods.adversarial.attack") == "attack"
 
 
+def test_a_nested_choice_offers_only_what_the_schema_wants() -> None:
+    named = {"kind": "attack", "summary": "", "schema": {}}
+    entries = [
+        {**named, "name": name, "title": name, "facts": {"moves": moves, "budgets": [{}]}}
+        for name, moves in (("pgd", "inputs"), ("bit_flip", "weights"))
+    ]
+    schema = {"choice": "attack", "where": {"moves": "inputs"}}
+    catalog: Any = {"hash": "", "entries": entries}
+    made = forms.control(catalog, "methods.a.attack", "attack", schema, {"name": "pgd"})
+    select = next(part for part in components(made) if type(part).__name__ == "Select")
+    assert [option["value"] for option in select.data] == ["pgd"]
+
+
 def test_the_whole_form_gives_its_spec_back(catalog: Catalog) -> None:
     asked = {
         "dataset": {"name": "moons", "noise": 0.25},
@@ -210,3 +223,22 @@ def test_parameters_stand_in_the_order_in_which_their_class_declares_them(
     catalog: Catalog,
 ) -> None:
     assert list(specs.parameters(specs.find(catalog, "method", "lp"))) == ["strength", "p", "q"]
+
+
+@pytest.mark.parametrize(
+    ("devices", "asked", "offered"),
+    [
+        (["cpu"], None, ["auto", "cpu"]),
+        (["cpu", "cuda (NVIDIA H200)"], None, ["auto", "cpu", "cuda"]),
+        (["cpu"], "cuda", ["auto", "cpu", "cuda"]),
+        (None, None, ["auto", "cpu", "cuda"]),
+    ],
+)
+def test_only_devices_that_some_worker_has_are_offered(
+    catalog: Catalog, devices: list[str] | None, asked: str | None, offered: list[str]
+) -> None:
+    request = {"spec": {"device": asked}} if asked else {}
+    select = by_id(launching.form(catalog, request, devices), ids.control("device"))
+    assert [option["value"] for option in select.data] == offered
+    says_why = devices is not None and "cuda" not in str(devices)
+    assert ("no worker that is alive has CUDA" in str(select.description)) is says_why

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from tests.lab.textbook import assert_same, batch, cross_entropy, plainly, started, trained
+from worker.lab.core.balls import Ball
+from worker.lab.core.balls import InputNorm as Norm
 from worker.lab.core.errors import LabError
+from worker.lab.core.input_attack import LpAttack
 from worker.lab.core.method import Method
+from worker.lab.core.registry import entries
 
 CE = {"name": "cross_entropy"}
 PGD = {"name": "pgd", "eps": 0.2, "steps": 4, "step_size": 0.5, "random_start": False}
@@ -99,3 +105,27 @@ def test_the_attack_leaves_mode_statistics_and_gradients_alone() -> None:
 def test_an_attack_that_cannot_be_is_refused(attack: dict[str, object]) -> None:
     with pytest.raises(LabError, match=r"adversarial\.attack"):
         Method.of({"name": "adversarial", "attack": attack})
+
+
+ATTACKS = [
+    (name, norm)
+    for name, entry in entries("attack").items()
+    if issubclass(entry, LpAttack) and not entry.transfers
+    for norm in get_args(entry.model_fields["norm"].annotation)
+]
+
+
+@pytest.mark.parametrize(("name", "norm"), ATTACKS)
+def test_every_attack_on_inputs_raises_the_loss_within_its_budget(name: str, norm: Norm) -> None:
+    eps = {"linf": 0.1, "l2": 0.5, "l1": 4.0}[norm]
+    fields = entries("attack")[name].model_fields
+    small = {"steps": 5, "restarts": 1, "queries": 60, "targets": 2}
+    attack = {"name": name, "norm": norm, "eps": eps}
+    attack |= {key: value for key, value in small.items() if key in fields}
+    run = started(CE, {"name": "adversarial", "attack": attack})
+    x, y = batch(run)
+    step, _, _ = run.look(x, y, ahead=True)
+    assert bool(Ball(norm, eps).contains(step.point.x, x).all())
+    run.model.eval()
+    clean, far = (F.cross_entropy(run.model(at), y).detach() for at in (x, step.point.x))
+    assert float(far) > float(clean) + 0.005

@@ -224,3 +224,18 @@ def test_the_way_down_goes_down():
     x, w = torch.full((1, 3), 0.5), torch.tensor([[1.0, -2.0, 0.5]])
     for norm in NORMS:
         assert float((w * reach(x, w, torch.tensor([-0.4]), norm)).sum()) == pytest.approx(-0.4)
+
+
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_what_is_projected_stays_when_it_is_projected_again(norm, dtype):
+    dice = torch.Generator().manual_seed(0)
+    center = torch.rand(500, 64, generator=dice).to(dtype) * (
+        torch.rand(500, 64, generator=dice) > 0.5
+    )
+    ball = Ball(norm, {"linf": 0.1, "l2": 1.0, "l1": 4.0}[norm])
+    for size in (0.3, 1.0, 5.0):
+        once = ball.project(center + size * torch.randn(500, 64, generator=dice), center)
+        again = ball.project(once, center)
+        assert bool(ball.contains(again, center).all())
+        assert torch.allclose(again, once, rtol=0, atol=2e-6)

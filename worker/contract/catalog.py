@@ -87,9 +87,15 @@ _BOUNDS = {
 }
 
 
-def choice_model(catalog: Catalog, kind: str) -> Any:
-    """The discriminated union, by `name`, of every entry of a kind with its typed parameters."""
-    models = [_entry_model(catalog, entry) for entry in catalog.of_kind(kind)]
+def choice_model(catalog: Catalog, kind: str, where: Mapping[str, Any] | None = None) -> Any:
+    """The discriminated union, by `name`, of every entry of a kind with its typed parameters;
+    of those only whose facts are as `where` says."""
+    wanted = (where or {}).items()
+    models = [
+        _entry_model(catalog, entry)
+        for entry in catalog.of_kind(kind)
+        if all(entry.facts.get(name) == value for name, value in wanted)
+    ]
     if len(models) == 1:
         return models[0]
     return Annotated[reduce(or_, models), Field(discriminator="name")]
@@ -113,7 +119,7 @@ def _annotation(catalog: Catalog, schema: Mapping[str, Any]) -> Any:
     """The type of a parameter from its JSON schema: the few types that the lab allows."""
     bounds = {name: schema[key] for key, name in _BOUNDS.items() if key in schema}
     if "choice" in schema:
-        return choice_model(catalog, schema["choice"])
+        return choice_model(catalog, schema["choice"], schema.get("where"))
     if "enum" in schema:
         return Literal[tuple(schema["enum"])]
     if "const" in schema:

@@ -38,7 +38,9 @@ def _threshold(size: Tensor, room: Tensor, eps: float) -> Tensor:
     count[:, -1], total[:, -1] = count[:, -2], total[:, -2]
     reached = (total - count * corners >= eps).int().argmax(1, keepdim=True)
     before = (reached - 1).clamp_min(0)
-    return (total.gather(1, before) - eps) / count.gather(1, before).clamp_min(1)
+    # Where a point lies on the ball up to rounding, no corner may be found: λ is 0 there.
+    found = (total.gather(1, before) - eps) / count.gather(1, before).clamp_min(1)
+    return found.clamp_min(0)
 
 
 def steepest(gradient: Tensor, low: Tensor, high: Tensor, length: float | Tensor) -> Tensor:

@@ -13,7 +13,7 @@ def known(kind: str) -> AfterValidator:
     parameters that were not given.
 
     The field has `validate_default=True`, and says the kind once more for forms:
-    `json_schema_extra={"choice": kind}`.
+    `json_schema_extra={"choice": kind}`, with "where" the facts that an entry must have.
     """
 
     def check(choice: Choice) -> Choice:

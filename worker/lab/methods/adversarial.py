@@ -51,7 +51,7 @@ class Adversarial(Method):
         ),
         description="who seeks the inputs",
         validate_default=True,
-        json_schema_extra={"choice": "attack"},
+        json_schema_extra={"choice": "attack", "where": {"moves": "inputs", "transfers": False}},
     )
     network: Literal["eval", "train"] = Field("eval", description="its mode while x' is sought")
 
