@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -69,16 +69,19 @@ def _pick(entry: Entry, index: int, job: Mapping[str, Any], chosen: bool) -> Com
     )
 
 
-def form(catalog: Catalog, request: Mapping[str, Any]) -> list[Component]:
+def form(
+    catalog: Catalog, request: Mapping[str, Any], devices: Sequence[str] | None = None
+) -> list[Component]:
     """Every section of the form, holding the request's values, else defaults."""
     spec = {**specs.defaults(catalog), **(request.get("spec") or {})}
+    run = specs.run(devices, spec.get("device"))
     return [
         parts.card(_single(catalog, "dataset", spec), title="Data"),
         parts.card(_single(catalog, "model", spec), title="Network"),
         parts.card(_methods(catalog, spec), title="Methods", about="Their losses add up."),
         parts.card(_single(catalog, "optimizer", spec), title="Optimizer"),
         parts.card(_diagnostics(catalog, spec), title="Measure while training"),
-        parts.card(forms.grid(forms.controls(catalog, specs.RUN, "", spec)), title="Run"),
+        parts.card(forms.grid(forms.controls(catalog, run, "", spec)), title="Run"),
     ]
 
 

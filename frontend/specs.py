@@ -51,6 +51,20 @@ RUN: dict[str, dict[str, Any]] = {
 }
 """The parameters of a run that belong to no entry of the catalogue."""
 
+
+def run(devices: Sequence[str] | None, asked: str | None = None) -> dict[str, dict[str, Any]]:
+    """RUN with the devices that the workers have (as they tell: "cuda (NVIDIA …)"); all of them
+    where nobody can say. What a shared request asks for stays there to be seen."""
+    if devices is None:
+        return RUN
+    have = {device.partition(" ")[0].lower() for device in devices} | {"cpu"}
+    choices = [one for one in RUN["device"]["enum"] if one in {"auto", asked, *have}]
+    told = "where it runs"
+    if "cuda" not in have:
+        told += "; no worker that is alive has CUDA"
+    return {**RUN, "device": {**RUN["device"], "enum": choices, "description": told}}
+
+
 DEFAULTS: dict[str, Any] = {
     "dataset": "digits",
     "model": "mlp",

@@ -182,6 +182,7 @@
     if (!palette) return;
     const pairs = JSON.parse(palette.dataset.palette);
     const map = new Map(pairs.map(([light, dark]) => (scheme === "dark" ? [light, dark] : [dark, light])));
+    scope.legend.recolor(map);
     for (const gd of document.querySelectorAll(".js-plotly-plot")) {
       if (!gd.data) continue;
       swapped(gd.data, map);

@@ -11,8 +11,9 @@ from dash import ClientsideFunction, Input, Output, callback, clientside_callbac
 from dash.development.base_component import Component
 
 from frontend import ids, parts, specs, words
-from frontend.api import ApiError, Entry, visitor
+from frontend.api import Entry, visitor
 from frontend.forms import allowed
+from frontend.refusals import or_else
 
 dash.register_page(__name__, path="/catalogue", title="Catalogue – Normscope", order=9)
 
@@ -68,11 +69,9 @@ def layout(q: str = "", kind: str = "all", **_: Any) -> Component:
     Input(ids.CATALOGUE_SEARCH, "value"),
     Input(ids.CATALOGUE_KIND, "value"),
 )
+@or_else(lambda error, *_: parts.failed(error))
 async def show(q: str | None, kind: str | None) -> Any:
-    try:
-        catalog = await visitor().catalog()
-    except ApiError as error:
-        return parts.failed(error)
+    catalog = await visitor().catalog()
     return listed(catalog["entries"], q or "", kind or "all")
 
 

@@ -9,7 +9,8 @@ from dash import Input, Output, callback, dcc, html
 from dash.development.base_component import Component
 
 from frontend import ids, parts, specs, words
-from frontend.api import ApiError, Catalog, Entry, Job, Worker, visitor
+from frontend.api import Catalog, Entry, Job, Worker, visitor
+from frontend.refusals import or_else
 
 dash.register_page(__name__, path="/", title="Normscope", order=0)
 
@@ -49,12 +50,10 @@ def layout(**_: Any) -> Component:
     Output(ids.HOME_WORKERS, "children"),
     Input(ids.HOME_SHOWN, "data"),
 )
+@or_else(lambda error, _: (parts.failed(error), None, None))
 async def fill(_: bool) -> Any:
     api = visitor()
-    try:
-        catalog, jobs, workers = await api.catalog(), await api.jobs(limit=8), await api.workers()
-    except ApiError as error:
-        return parts.failed(error), None, None
+    catalog, jobs, workers = await api.catalog(), await api.jobs(limit=8), await api.workers()
     return guides(catalog), recent(jobs["items"]), alive(workers)
 
 

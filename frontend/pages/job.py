@@ -23,6 +23,7 @@ from dash.development.base_component import Component
 from frontend import ids as shell
 from frontend import parts
 from frontend.api import Api, ApiError, Job, visitor
+from frontend.refusals import or_else
 from frontend.views import confirm, curves, head, ids, load, result
 from frontend.views.curves import Told, Wanted
 from frontend.views.plotcard import furniture
@@ -71,14 +72,12 @@ def _placeholder() -> Component:
     Output(ids.JOB_TOLD, "data"),
     Input(ids.JOB_ASKED, "data"),
 )
+@or_else(lambda error, asked: (_missing(error, asked["job"]), None, None, None, None))
 async def show(asked: dict[str, Any]) -> Any:
     """The whole page from REST, once."""
     api = visitor()
-    try:
-        told = await load.told(api, asked["job"])
-        around, plots = await asyncio.gather(_around(api, told), _plots(api, told, asked["query"]))
-    except ApiError as error:
-        return _missing(error, asked["job"]), None, None, None, None
+    told = await load.told(api, asked["job"])
+    around, plots = await asyncio.gather(_around(api, told), _plots(api, told, asked["query"]))
     return (*around[:2], plots, around[2], load.for_script(told, ids.JOB_PAGE, RENEWS))
 
 
@@ -90,13 +89,11 @@ async def show(asked: dict[str, Any]) -> Any:
     State(ids.JOB_ASKED, "data"),
     prevent_initial_call=True,
 )
+@or_else(lambda *_: (no_update, no_update, no_update))  # the banner says what is the matter
 async def renew_head(_: Any, asked: dict[str, Any]) -> Any:
     """Its state changed: everything but the plots."""
     api = visitor()
-    try:
-        return await _around(api, await load.told(api, asked["job"]))
-    except ApiError:
-        return no_update, no_update, no_update  # the live script's banner says what is the matter
+    return await _around(api, await load.told(api, asked["job"]))
 
 
 @callback(
@@ -105,13 +102,11 @@ async def renew_head(_: Any, asked: dict[str, Any]) -> Any:
     State(ids.JOB_ASKED, "data"),
     prevent_initial_call=True,
 )
+@or_else(lambda *_: no_update)
 async def renew_plots(renew: Mapping[str, Any], asked: dict[str, Any]) -> Any:
     """It told of something that no plot shows yet."""
     api = visitor()
-    try:
-        return await _plots(api, await load.told(api, asked["job"]), renew.get("query") or {})
-    except ApiError:
-        return no_update
+    return await _plots(api, await load.told(api, asked["job"]), renew.get("query") or {})
 
 
 async def _around(api: Api, told: Told) -> tuple[Any, Any, Any]:
@@ -176,15 +171,13 @@ confirm.asked_by(PLACE, ids.JOB_CANCEL, ids.JOB_DELETE)
     State(confirm.question(PLACE), "children"),
     prevent_initial_call=True,
 )
+@or_else(lambda error, clicks, *_: (no_update, {"at": clicks}, parts.failed(error)))
 async def end(clicks: int | None, asked: dict[str, Any], question: str) -> Any:
     """Cancel the job, or delete it and leave, as the question was."""
     if not clicks:
         return no_update, no_update, no_update
-    try:
-        if question.startswith("Delete"):
-            await visitor().delete(asked["job"])
-            return "/jobs", no_update, None
-        await visitor().cancel(asked["job"])
-    except ApiError as error:
-        return no_update, {"at": clicks}, parts.failed(error)
+    if question.startswith("Delete"):
+        await visitor().delete(asked["job"])
+        return "/jobs", no_update, None
+    await visitor().cancel(asked["job"])
     return no_update, {"at": clicks}, None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,6 +26,7 @@ from dash.development.base_component import Component
 from frontend import ids, links, parts, specs
 from frontend.api import Api, ApiError, Catalog, visitor
 from frontend.launching import chosen_at, estimate, form, named, presets, side, unknown
+from frontend.refusals import or_else, tried
 
 dash.register_page(__name__, path="/launch", title="Launch – Normscope", order=1)
 
@@ -64,19 +66,22 @@ def _sections() -> Component:
     Output(ids.LAUNCH_ERROR, "children"),
     Input(ids.LAUNCH_QUERY, "data"),
 )
+@or_else(lambda error, _: (None, parts.failed(error), "", [], None))
 async def fill(query: dict[str, Any]) -> Any:
     """The form as the address asks for it: a shared request, a preset, a clone, or afresh."""
     api = visitor()
-    try:
-        catalog = await api.catalog()
-    except ApiError as error:
-        return None, parts.failed(error), "", [], None
-    try:
-        request, told = await _asked(api, catalog, query), None
-    except ApiError as error:
-        request, told = {}, parts.failed(error)
+    catalog, devices = await asyncio.gather(api.catalog(), _devices(api))
+    asked, refused = await tried(_asked(api, catalog, query))
+    request, told = asked or {}, parts.failed(refused) if refused else None
     name, tags = request.get("name") or "", request.get("tags") or []
-    return presets(catalog, query.get("preset")), form(catalog, request), name, tags, told
+    return presets(catalog, query.get("preset")), form(catalog, request, devices), name, tags, told
+
+
+@or_else(lambda *_: None)
+async def _devices(api: Api) -> list[str] | None:
+    """Where the workers that are alive compute; None where nobody can say."""
+    workers = await api.workers()
+    return [worker["device"] for worker in workers] or None
 
 
 async def _asked(api: Api, catalog: Catalog, query: Mapping[str, Any]) -> dict[str, Any]:
@@ -112,6 +117,7 @@ def _preset_job(catalog: Catalog, asked: str) -> dict[str, Any]:
     State(ids.LAUNCH_REQUEST, "data"),
     prevent_initial_call=True,
 )
+@or_else(lambda *_: no_update)
 async def choose(value: Any, request: dict[str, Any] | None) -> Any:
     """Show the parameters of what was just chosen; what was set before stays set."""
     path = ctx.triggered_id["path"] if ctx.triggered_id else None
@@ -133,19 +139,21 @@ async def choose(value: Any, request: dict[str, Any] | None) -> Any:
     Input(ids.LAUNCH_TAGS, "value"),
     prevent_initial_call=True,
 )
+@or_else(
+    lambda error, values, *_: (
+        *(no_update, unknown(error), no_update, no_update, None),
+        [None] * len(values),
+    )
+)
 async def update(values: Any, flags: Any, name: str, tags: list[str]) -> Any:
     """Any change: the request anew, its estimate, its errors, its curl, its address."""
     if not values:
         return [no_update] * 5 + [[no_update] * len(values)]
     api = visitor()
-    try:
-        catalog = await api.catalog()
-        request = _request(catalog, name, tags)
-        shown, error = estimate(catalog, request, await api.estimate(request)), None
-    except ApiError as problem:
-        if problem.status == 503:
-            return no_update, unknown(problem), no_update, no_update, None, [None] * len(values)
-        shown, error = unknown(problem), problem
+    catalog = await api.catalog()
+    request = _request(catalog, name, tags)
+    cost, error = await tried(api.estimate(request))
+    shown = unknown(error) if error else estimate(catalog, request, cost or {})
     text = links.curl(request, _origin())
     fields, rest = _placed(request, error)
     return request, shown, text, links.packed(request), rest, fields
@@ -193,15 +201,14 @@ def _origin() -> str:
     running=[(Output(ids.LAUNCH_SUBMIT, "loading"), True, False)],
     prevent_initial_call=True,
 )
+@or_else(lambda error, _, values, *__: (no_update, parts.failed(error), [no_update] * len(values)))
 async def submit(clicks: int | None, values: Any, flags: Any, name: str, tags: list[str]) -> Any:
     """Queue the job and go to its page; or say at each field what is wrong."""
     if not clicks:
         return no_update, no_update, [no_update] * len(values)
-    request: dict[str, Any] = {"spec": {}}
-    try:
-        request = _request(await visitor().catalog(), name, tags)
-        job = await visitor().create(request)
-    except ApiError as error:
+    request = _request(await visitor().catalog(), name, tags)
+    job, error = await tried(visitor().create(request))
+    if job is None:
         fields, rest = _placed(request, error)
         return no_update, rest, fields
     return f"/jobs/{job['id']}", None, [None] * len(values)
@@ -213,18 +220,16 @@ async def submit(clicks: int | None, values: Any, flags: Any, name: str, tags: l
     Input(ids.preset_launch(ALL), "n_clicks"),
     prevent_initial_call=True,
 )
+@or_else(lambda error, _: (no_update, parts.failed(error)))
 async def launch_preset(clicks: list[int | None]) -> Any:
     """Queue every training job of a preset under the preset's tag, and show them."""
     if not any(clicks):
         return no_update, no_update
     name = ctx.triggered_id["name"]
-    try:
-        entry = specs.find(await visitor().catalog(), "preset", name)
-        for job in entry["facts"]["jobs"] if entry else []:
-            if job["kind"] == "train":
-                await visitor().create({**job, "tags": [*job.get("tags", []), name]})
-    except ApiError as error:
-        return no_update, parts.failed(error)
+    entry = specs.find(await visitor().catalog(), "preset", name)
+    for job in entry["facts"]["jobs"] if entry else []:
+        if job["kind"] == "train":
+            await visitor().create({**job, "tags": [*job.get("tags", []), name]})
     return f"/jobs?tag={name}", None
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from frontend.plots.series import Line, YAxis
-from frontend.plots.theme import nth
+from frontend.plots.theme import DASHES, nth
 
 Titles = Mapping[str, str]
 """The catalogue's title of a method by its name."""
@@ -121,7 +121,9 @@ def _norm(names: Sequence[str], _titles: Titles) -> Card | None:
     if "norm/intrinsic" in names:
         drawn.append(Line("norm/intrinsic", "intrinsic ∏‖W‖", "vermillion", width=2.2))
     for index, name in enumerate(layers, 1):
-        shade, dash, _ = nth(index)
+        shade, _, _ = nth(index)
+        # Layers often have the very same norm: through a dashed line the one beneath is seen.
+        dash = DASHES[(index - 1) % len(DASHES)]
         drawn.append(Line(name, _layer_label(name), shade, dash, 1.4))
     about = "product of the layers’ norms, and each layer’s"
     y = YAxis("Frobenius norm")

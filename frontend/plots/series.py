@@ -77,7 +77,8 @@ class YAxis:
 def current(items: Iterable[Item]) -> list[Item]:
     """What counts: the newest attempt's, and of earlier ones what came before the step at which a
     later one went on; one that started afresh leaves nothing of them."""
-    items, found, first = list(items), [], math.inf
+    items, first = list(items), math.inf
+    found: list[Item] = []
     for attempt in sorted({item["attempt"] for item in items}, reverse=True):
         mine = [item for item in items if item["attempt"] == attempt and item["step"] < first]
         found = mine + found

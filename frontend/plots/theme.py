@@ -101,6 +101,12 @@ def swaps() -> list[tuple[str, str]]:
     return list(zip(asdict(LIGHT).values(), asdict(DARK).values(), strict=True))
 
 
+def named() -> dict[str, tuple[str, str]]:
+    """Every colour's name with its form on light and on dark, for scripts that draw."""
+    light, dark = asdict(LIGHT), asdict(DARK)
+    return {name: (light[name], dark[name]) for name in light}
+
+
 def color(look: Theme, name: str) -> str:
     return str(getattr(look, name))
 

@@ -37,16 +37,32 @@ def fresh(source: Job, catalog: Catalog) -> dict[str, Any]:
 
 def form(catalog: Catalog, spec: Mapping[str, Any]) -> list[Component]:
     """Every control, holding what the spec says."""
+    line = [
+        _names(catalog, spec),
+        _grid(spec),
+        _whole(ids.ATTACK_LIMIT, "Examples, at most", spec["limit"], least=1),
+        _split(spec),
+        _whole(ids.ATTACK_SEED, "Seed", spec.get("seed", 0), least=0),
+    ]
+    return [
+        html.Div(line, className="attack-line"),
+        html.Div(params(catalog, spec["attacks"]), id=ids.ATTACK_PARAMS, className="attack-params"),
+    ]
+
+
+def _names(catalog: Catalog, spec: Mapping[str, Any]) -> Component:
     entries = specs.of_kind(catalog, "attack")
-    names = [attack["name"] for attack in spec["attacks"]]
-    chosen = dmc.MultiSelect(
+    return dmc.MultiSelect(
         id=ids.ATTACK_NAMES,
         label="Attacks",
         data=[{"value": entry["name"], "label": entry["title"]} for entry in entries],
-        value=names,
+        value=[attack["name"] for attack in spec["attacks"]],
         size="sm",
     )
-    grid = dmc.TextInput(
+
+
+def _grid(spec: Mapping[str, Any]) -> Component:
+    return dmc.TextInput(
         id=ids.ATTACK_GRID,
         label="ε, the budgets",
         description="input units, commas between",
@@ -55,18 +71,10 @@ def form(catalog: Catalog, spec: Mapping[str, Any]) -> list[Component]:
         inputWrapperOrder=["label", "input", "description", "error"],
         size="sm",
     )
-    limit = dmc.NumberInput(
-        id=ids.ATTACK_LIMIT,
-        label="Examples, at most",
-        value=spec["limit"],
-        min=1,
-        allowDecimal=False,
-        thousandSeparator=" ",
-        clampBehavior="none",
-        debounce=400,
-        size="sm",
-    )
-    split = dmc.Select(
+
+
+def _split(spec: Mapping[str, Any]) -> Component:
+    return dmc.Select(
         id=ids.ATTACK_SPLIT,
         label="Split",
         data=["test", "train"],
@@ -74,20 +82,20 @@ def form(catalog: Catalog, spec: Mapping[str, Any]) -> list[Component]:
         allowDeselect=False,
         size="sm",
     )
-    seed = dmc.NumberInput(
-        id=ids.ATTACK_SEED,
-        label="Seed",
-        value=spec.get("seed", 0),
-        min=0,
+
+
+def _whole(id: str, label: str, value: Any, least: int) -> Component:
+    return dmc.NumberInput(
+        id=id,
+        label=label,
+        value=value,
+        min=least,
         allowDecimal=False,
-        clampBehavior="none",
+        thousandSeparator=" ",
+        clampBehavior="none",  # a number out of range is told, not silently changed
         debounce=400,
         size="sm",
     )
-    return [
-        html.Div([chosen, grid, limit, split, seed], className="attack-line"),
-        html.Div(params(catalog, spec["attacks"]), id=ids.ATTACK_PARAMS, className="attack-params"),
-    ]
 
 
 def params(catalog: Catalog, attacks: Iterable[Mapping[str, Any]]) -> list[Component]:
@@ -155,7 +163,11 @@ def name_of(source: Job, spec: Mapping[str, Any]) -> str:
 
 def page_form(catalog: Catalog, source: Job, spec: Mapping[str, Any]) -> Component:
     """The form beside its estimate and button."""
-    ready = source["state"] in ENDED
+    body = parts.card(form(catalog, spec), className="attack-form")
+    return html.Div([body, _side(ready=source["state"] in ENDED)], className="attack-top")
+
+
+def _side(*, ready: bool) -> Component:
     run = dmc.Button(
         "Run on the test set" if ready else "Still training",
         id=ids.ATTACK_RUN,
@@ -163,31 +175,25 @@ def page_form(catalog: Catalog, source: Job, spec: Mapping[str, Any]) -> Compone
         fullWidth=True,
         size="sm",
     )
-    side = parts.card(
+    return parts.card(
         [
             html.Div(estimate({}), id=ids.ATTACK_ESTIMATE, **{"aria-live": "polite"}),
             html.Div(id=ids.ATTACK_ERROR, className="launch-error"),
             run,
-            html.Details(
-                [
-                    html.Summary("The same from a shell"),
-                    html.Div(
-                        [
-                            html.Pre(id=ids.ATTACK_CURL, className="curl", tabIndex=0),
-                            dcc.Clipboard(
-                                target_id=ids.ATTACK_CURL, title="Copy", className="copy"
-                            ),
-                        ],
-                        className="code",
-                    ),
-                ],
-                className="folded",
-            ),
+            html.Details([html.Summary("The same from a shell"), _shell()], className="folded"),
         ],
         className="attack-side",
     )
-    body = parts.card(form(catalog, spec), className="attack-form")
-    return html.Div([body, side], className="attack-top")
+
+
+def _shell() -> Component:
+    return html.Div(
+        [
+            html.Pre(id=ids.ATTACK_CURL, className="curl", tabIndex=0),
+            dcc.Clipboard(target_id=ids.ATTACK_CURL, title="Copy", className="copy"),
+        ],
+        className="code",
+    )
 
 
 def estimate(cost: Mapping[str, Any]) -> Component:

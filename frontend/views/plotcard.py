@@ -6,12 +6,14 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import dash_mantine_components as dmc
 import plotly.graph_objects as go
 from dash import dcc, html
 from dash.development.base_component import Component
 
+from frontend.plots.board import MOST_LINES
 from frontend.plots.definitions import DEFINITIONS, Definition
-from frontend.plots.theme import swaps
+from frontend.plots.theme import named, swaps
 from frontend.views import ids
 
 CONFIG: dict[str, Any] = {
@@ -36,15 +38,7 @@ def plot_card(
 ) -> Component:
     """`log` is where the log/lin switch stands, None for no switch."""
     found = DEFINITIONS.get(definition or key)
-    graph = dcc.Graph(
-        id=ids.plot(key),
-        figure=figure,
-        config=CONFIG,
-        responsive=True,
-        style={"height": "var(--height)"},
-        className="plot",
-    )
-    marks = {"data-card": key, "data-log": str(bool(log)).lower()}
+    named = _legend(figure)
     return html.Section(
         [
             html.Div(
@@ -54,21 +48,81 @@ def plot_card(
                 ],
                 className="card-head",
             ),
-            html.Div(
-                graph,
-                role="img",
-                className="plot-place",
-                style={"--height": f"{figure.layout.height}px"},
-                **{"aria-label": f"{title}: {_said(figure)}"},
-            ),
-            html.P(" ".join(notes), className="card-note") if notes else None,
-            html.P("", className="card-note", **{"data-thinned": ""}),
-            html.P("", className="card-note", **{"data-nonpositive": ""}),
+            html.Div([_place(key, title, figure), named], className="plot-and-list")
+            if named
+            else _place(key, title, figure),
+            *_notes(notes),
             _definition(key, title, found) if found else None,
         ],
         id=ids.plot_id(key),
-        className=f"card plot-card {className}".strip(),
-        **marks,
+        className=f"card plot-card {'listed' if named else ''} {className}".strip(),
+        **{"data-card": key, "data-log": str(bool(log)).lower()},
+    )
+
+
+def _place(key: str, title: str, figure: go.Figure) -> Component:
+    graph = dcc.Graph(
+        id=ids.plot(key),
+        figure=figure,
+        config=CONFIG,
+        responsive=True,
+        style={"height": "var(--height)"},
+        className="plot",
+    )
+    return html.Div(
+        graph,
+        role="img",
+        className="plot-place",
+        style={"--height": f"{figure.layout.height}px"},
+        **{"aria-label": f"{title}: {_said(figure)}"},
+    )
+
+
+def _notes(notes: Sequence[str]) -> list[Component | None]:
+    """What there is to say, and what the scripts may have to say later."""
+    return [
+        html.P(" ".join(notes), className="card-note") if notes else None,
+        html.P("", className="card-note", **{"data-thinned": ""}),
+        html.P("", className="card-note", **{"data-nonpositive": ""}),
+    ]
+
+
+def _legend(figure: go.Figure) -> Component | None:
+    """A list with search where a legend would be longer than eight; it takes the legend's place."""
+    named = [trace for trace in figure.data if trace.name and trace.showlegend is not False]
+    if len(named) <= MOST_LINES:
+        return None
+    figure.update_layout(showlegend=False)
+    search = dmc.TextInput(
+        size="xs",
+        placeholder=f"Search {len(named)} series",
+        className="series-search",
+        **{"aria-label": "Search the series"},
+    )
+    return html.Div(
+        [search, html.Ul([_entry(trace) for trace in named])],
+        className="series-list",
+    )
+
+
+def _entry(trace: go.Scatter) -> Component:
+    """A series' button: pressed while it is drawn."""
+    color, dash = trace.line.color, trace.line.dash or "solid"
+    style = "solid" if dash == "solid" else "dotted" if dash == "dot" else "dashed"
+    mark = html.Span(
+        className="series-mark",
+        style={"borderTop": f"2px {style} {color}"},
+        **{"data-color": color},
+    )
+    return html.Li(
+        html.Button(
+            [mark, trace.name],
+            type="button",
+            **{
+                "data-series": trace.legendgroup or trace.name,
+                "aria-pressed": str(trace.visible != "legendonly").lower(),
+            },
+        )
     )
 
 
@@ -176,7 +230,10 @@ def furniture() -> list[Component]:
         **{"aria-label": "The plot’s data"},
     )
     return [
-        html.Div(hidden=True, **{"data-palette": json.dumps(swaps())}),
+        html.Div(
+            hidden=True,
+            **{"data-palette": json.dumps(swaps()), "data-colors": json.dumps(named())},
+        ),
         html.Div(id=ids.STALE, className="stale", role="status", hidden=True),
         table,
     ]

@@ -221,6 +221,19 @@ def test_two_inputs_show_their_regions() -> None:
     assert "at step 40" in text(found(shown, ids.plot_id("regions")))
 
 
+def test_many_series_are_a_list_with_search_instead_of_a_legend() -> None:
+    names = [f"norm/layer/layer{number}" for number in range(1, 13)]
+    shown = curves.board(Told(job(), [scalar(name, 1, 5.0) for name in names]), Wanted())
+    assert found(shown, ids.plot("norm")).figure.layout.showlegend is False
+    card = found(shown, ids.plot_id("norm"))
+    listed = [getattr(part, "data-series", None) for part in parts(card)]
+    assert [name for name in listed if name] == names
+    assert "layer 12" in text(card)
+    few = curves.board(Told(job(), [scalar(name, 1, 5.0) for name in names[:8]]), Wanted())
+    assert found(few, ids.plot("norm")).figure.layout.showlegend
+    assert "layer 8" not in text(found(few, ids.plot_id("norm")))
+
+
 def test_every_control_of_a_card_has_a_name() -> None:
     shown = curves.board(Told(job(), [scalar("norm/intrinsic", 1, 5.0)]), Wanted())
     for part in parts(shown):

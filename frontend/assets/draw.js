@@ -1,0 +1,63 @@
+// Plots that a page's own script draws, in the dress of the others:
+//   normscope.draw.color("blue")                   a colour of the present scheme
+//   normscope.draw.show("norms", traces, layout)   into the card of that key
+//   normscope.draw.number(0.000123)                "1.23 × 10⁻⁴"
+(function () {
+  "use strict";
+
+  const scope = (window.normscope = window.normscope || {});
+  const SUPERSCRIPT = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
+
+  function color(name) {
+    const place = document.querySelector("[data-colors]");
+    const dark = document.documentElement.getAttribute("data-mantine-color-scheme") === "dark";
+    const pair = place ? JSON.parse(place.dataset.colors)[name] : null;
+    return pair ? pair[dark ? 1 : 0] : "#7a828a";
+  }
+
+  // Dash may still be mounting the graph: wait for it a moment.
+  async function show(key, traces, layout = {}) {
+    const gd = await graph(key);
+    if (!gd) return;
+    scope.axes.own(gd);
+    const merged = { ...gd.layout };
+    for (const [name, value] of Object.entries(layout)) {
+      const both = value && typeof value === "object" && !Array.isArray(value);
+      merged[name] = both ? { ...merged[name], ...value } : value;
+    }
+    const card = gd.closest(".plot-card");
+    if (card.dataset.log === "true") merged.yaxis = { ...merged.yaxis, type: "log" };
+    await Plotly.react(gd, traces, merged, gd._context);
+    say(gd, traces);
+  }
+
+  async function graph(key) {
+    for (let tries = 0; tries < 100; tries += 1) {
+      const gd = document.querySelector(`#card-${key} .js-plotly-plot`);
+      if (gd && gd.data) return gd;
+      await new Promise((done) => window.setTimeout(done, 50));
+    }
+    return null;
+  }
+
+  function say(gd, traces) {
+    const place = gd.closest("[role=img]");
+    const title = gd.closest(".plot-card").querySelector("h2").textContent;
+    const names = traces.filter((trace) => trace.name && trace.showlegend !== false).map((trace) => trace.name);
+    place.setAttribute("aria-label", `${title}: ${names.join(", ") || "no data"}. The button “data as a table” lists the numbers.`);
+  }
+
+  // Four digits, powers of ten where a person would write them.
+  function number(value, digits = 4) {
+    if (typeof value === "string") return { inf: "∞", "-inf": "−∞" }[value] || "not a number";
+    if (!Number.isFinite(value)) return "not a number";
+    if (value === 0) return "0";
+    const size = Math.abs(value);
+    if (size >= 1e-3 && size < 1e6) return String(Number(value.toPrecision(digits))).replace("-", "−");
+    const [mantissa, exponent] = value.toExponential(Math.min(digits, 3) - 1).split("e");
+    const power = [...String(Number(exponent))].map((sign) => SUPERSCRIPT[sign]).join("");
+    return `${mantissa.replace("-", "−")} × 10${power}`;
+  }
+
+  scope.draw = { color, show, graph, number };
+})();

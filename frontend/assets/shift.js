@@ -1,0 +1,210 @@
+// The scale-shift lab: sliders in powers of two, the desk's answer beside them, a walk from there.
+(function () {
+  "use strict";
+
+  const scope = (window.normscope = window.normscope || {});
+  const MOST = 6; // a slider goes from 2^-6 to 2^6
+  const byId = (id) => document.getElementById(id);
+  let page = null; // { job, log2, free, before, walked }
+
+  function element(tag, text, more = {}) {
+    const made = document.createElement(tag);
+    if (text !== null) made.textContent = text;
+    Object.assign(made, more);
+    return made;
+  }
+
+  function times(factor) {
+    return `× ${scope.draw.number(factor, 3)}`;
+  }
+
+  // --- sliders ---------------------------------------------------------------------------------
+  function build(factors) {
+    const names = factors.columns.layer;
+    page.free = factors.columns.free;
+    page.log2 = names.map((_, at) => (page.free[at] && page.log2[at]) || 0);
+    byId("shift-sliders").replaceChildren(...names.map(slider));
+  }
+
+  function slider(name, at) {
+    const label = element("label", null, { className: "shift-slider" });
+    const title = name.replace("layer", "Layer ");
+    const words = element("span", null, { className: "shift-slider-words" });
+    words.append(element("span", title), element("output", "× 1", { id: `shift-factor-${at}` }));
+    const input = element("input", null, { type: "range", min: -MOST, max: MOST, step: 0.25, id: `shift-slider-${at}` });
+    input.value = page.log2[at];
+    input.disabled = !page.free[at];
+    input.dataset.layer = at;
+    if (!page.free[at]) label.title = "This layer closes the chain: it takes what keeps the function.";
+    label.append(words, input);
+    return label;
+  }
+
+  function place() {
+    page.log2.forEach((exponent, at) => {
+      const input = byId(`shift-slider-${at}`);
+      if (input && page.free[at]) input.value = exponent;
+      const shown = byId(`shift-factor-${at}`);
+      if (shown && page.free[at]) shown.textContent = times(2 ** exponent);
+      if (input) input.setAttribute("aria-valuetext", shown.textContent);
+    });
+    const text = page.log2.map((exponent) => Number(exponent.toFixed(3))).join(",");
+    scope.plots.setQuery("s", page.log2.some(Boolean) ? text : null);
+  }
+
+  const DO = {
+    reset: () => page.log2.map(() => 0),
+    random: () => page.log2.map((_, at) => (page.free[at] ? Math.round((Math.random() * 2 - 1) * 12) / 4 : 0)),
+    // All layers of the same norm: weight decay's least value over all shifts.
+    balance: () => {
+      const logs = page.before.map(Math.log2);
+      const mean = logs.reduce((sum, one) => sum + one, 0) / logs.length;
+      return logs.map((one, at) => (page.free[at] ? Math.max(-10, Math.min(10, mean - one)) : 0));
+    },
+  };
+
+  // --- the desk's answer -------------------------------------------------------------------------
+  async function move() {
+    place();
+    try {
+      const answer = await scope.ask(page.job, { name: "shift", log2: page.log2 }, { lane: "shift" });
+      if (!page) return;
+      tell(answer);
+    } catch (error) {
+      if (!error.stale) said(error.message, true);
+    }
+  }
+
+  function tell({ values, took }) {
+    if (!page.free) build(values.factors);
+    page.before = values["norms/before"].y;
+    const { factor, free } = values.factors.columns;
+    factor.forEach((one, at) => {
+      if (!free[at]) byId(`shift-factor-${at}`).textContent = `${times(one)} · closes`;
+    });
+    place();
+    measures(values.measures.columns, values.change, values.logits);
+    bars(values["norms/before"], values["norms/after"]);
+    said(`The desk answered in ${Math.round(took)} ms.`);
+  }
+
+  function measures(columns, change, logits) {
+    const rows = columns.measure.map((name, at) =>
+      row(name, scope.draw.number(columns.before[at]), scope.draw.number(columns.after[at]), columns.invariant[at])
+    );
+    const small = change <= 1e-4 * Math.max(logits, 1e-12);
+    rows.push(row("largest change of any logit", "0", scope.draw.number(change, 2), small));
+    byId("shift-measures").replaceChildren(...rows);
+    byId("shift-logits").textContent =
+      `Largest logit ${scope.draw.number(logits)}; in single precision a change of about 10⁻⁶ of it is rounding.`;
+  }
+
+  function row(name, before, after, invariant) {
+    const made = element("tr", null);
+    const number = (text) => element("td", text, { className: "right tight" });
+    const badge = element("span", invariant ? "invariant" : "moves", { className: invariant ? "verdict stays" : "verdict moves" });
+    const last = element("td", null, { className: "right" });
+    last.append(badge);
+    const now = number(after);
+    if (!invariant) now.classList.add("moved");
+    made.append(element("td", name), number(before), now, last);
+    return made;
+  }
+
+  function bars(before, after) {
+    const names = before.x.map((at) => `layer ${at}`);
+    const bar = (y, name, color) => ({
+      type: "bar", x: names, y, name, marker: { color: scope.draw.color(color) }, hovertemplate: "%{y:.4~g}",
+    });
+    scope.draw.show("shift-norms", [bar(before.y, "before", "grey"), bar(after.y, "after", "vermillion")]);
+  }
+
+  function said(text, failed = false) {
+    const place = byId("shift-said");
+    place.textContent = text;
+    place.classList.toggle("refused", failed);
+  }
+
+  // --- train from here ---------------------------------------------------------------------------
+  const LINES = {
+    "norm/none/original": ["no penalty, unshifted", "grey", "solid"],
+    "norm/none/shifted": ["no penalty, shifted", "grey", "dash"],
+    "norm/weight decay/original": ["weight decay, unshifted", "blue", "solid"],
+    "norm/weight decay/shifted": ["weight decay, shifted", "blue", "dash"],
+    "norm/WEISSI/original": ["WEISSI, unshifted", "vermillion", "solid"],
+    "norm/WEISSI/shifted": ["WEISSI, shifted", "vermillion", "dash"],
+  };
+
+  async function train() {
+    const button = byId("shift-train");
+    const wanted = { name: "train_from_here", log2: page.log2 };
+    for (const name of ["lr", "weight_decay", "weissi", "steps"]) wanted[name] = Number(byId(`shift-${name}`).value);
+    button.disabled = true;
+    button.textContent = "Training…";
+    try {
+      const { values } = await scope.ask(page.job, wanted, { lane: "walk" });
+      walk(values);
+      first(values.first.columns);
+    } catch (error) {
+      if (!error.stale) said(error.message, true);
+    }
+    button.disabled = false;
+    button.textContent = "Train from here";
+  }
+
+  function walk(values) {
+    const traces = Object.entries(LINES).map(([name, [label, color, dash]]) => ({
+      type: "scatter", mode: "lines", x: values[name].x, y: values[name].y, name: label,
+      line: { color: scope.draw.color(color), dash, width: 1.8 }, hovertemplate: "%{y:.4~g}",
+    }));
+    scope.draw.show("shift-walk", traces);
+  }
+
+  const HEADS = ["Penalty", "Start", "∏‖W‖ before", "∏‖W‖ after", "Change", "Cross-entropy after", "Largest logit change"];
+
+  function first(columns) {
+    const head = element("tr", null);
+    head.append(...HEADS.map((text, at) => element("th", text, { scope: "col", className: at > 1 ? "right" : "" })));
+    const rows = columns.start.map((start, at) => {
+      const made = element("tr", null);
+      const [before, after] = [columns["norm before"][at], columns["norm after"][at]];
+      const share = (100 * (after - before)) / before;
+      const cells = [
+        columns.penalty[at], start === "shifted" ? "shifted" : "unshifted",
+        scope.draw.number(before, 5), scope.draw.number(after, 5),
+        `${share > 0 ? "+" : "−"}${scope.draw.number(Math.abs(share), 3)} %`,
+        scope.draw.number(columns["loss after"][at]), scope.draw.number(columns["logit change"][at], 3),
+      ];
+      made.append(...cells.map((text, place) => element("td", text, { className: place > 1 ? "right tight" : "" })));
+      return made;
+    });
+    byId("shift-first").replaceChildren(head, ...rows);
+  }
+
+  // --- a page begins -----------------------------------------------------------------------------
+  function start(told) {
+    if (!told) return null;
+    const log2 = String(told.log2 || "").split(",").map((one) => Math.max(-10, Math.min(10, Number(one) || 0)));
+    page = { job: told.job, log2, free: null, before: [] };
+    move().then(() => page && page.free && train());
+    return Date.now();
+  }
+
+  document.addEventListener("input", (event) => {
+    if (!page || !event.target.closest("#shift-sliders")) return;
+    page.log2[Number(event.target.dataset.layer)] = Number(event.target.value);
+    move();
+  });
+  document.addEventListener("click", (event) => {
+    if (!page) return;
+    const button = event.target.closest("[data-do]");
+    if (button && page.free) {
+      page.log2 = DO[button.dataset.do]();
+      move();
+    } else if (event.target.id === "shift-train") train();
+    else if (event.target.id === "shift-copy") navigator.clipboard?.writeText(window.location.href);
+  });
+
+  window.dash_clientside = window.dash_clientside || {};
+  window.dash_clientside.shift = { start };
+})();

@@ -1,0 +1,95 @@
+"""What the attack page is made of: its head, its form, the choice of a network, its results."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from frontend import links, parts
+from frontend.api import Api, ApiError, Catalog, Job
+from frontend.views import attackform, ids, load, result
+from frontend.views import head as about
+
+
+def head(job: Job | None) -> Component:
+    if job is None:
+        lead = html.P("Which inputs close to the right ones fool a network?", className="lead")
+        return parts.header("Attack a network", crumbs=[("Labs", ""), ("attack", "")], under=lead)
+    return parts.header(
+        f"Attack {job['name'] or job['id']}",
+        crumbs=[("Labs", ""), ("attack", "")],
+        facts=about.what(job),
+        actions=parts.button_link("Its training", f"/jobs/{job['id']}"),
+    )
+
+
+def form(catalog: Catalog, job: Job, attacks: list[Job], asked: Mapping[str, Any]) -> Component:
+    known = [attack["id"] for attack in attacks]
+    main = asked["run"] if asked["run"] in known else (known[0] if known else None)
+    spec = attackform.fresh(job, catalog) | _shared(asked.get("r"))
+    beside = [one for one in asked["with"] if one in known and one != main]
+    return html.Div(
+        [
+            dcc.Store(id="attack-source", data={"id": job["id"], "name": job["name"]}),
+            attackform.page_form(catalog, job, spec),
+            attackform.picker(attacks, main, beside),
+        ]
+    )
+
+
+def _shared(packed: str | None) -> dict[str, Any]:
+    """The form as someone's link had it."""
+    request = links.unpacked(packed) if packed else None
+    spec = (request or {}).get("spec")
+    if not isinstance(spec, dict) or not isinstance(spec.get("attacks"), list):
+        return {}
+    return {
+        key: spec[key] for key in ("attacks", "eps_grid", "split", "limit", "seed") if key in spec
+    }
+
+
+async def networks(api: Api) -> Component:
+    jobs = (await api.jobs(kind="train", state="succeeded", sort="-created_at", limit=50))["items"]
+    if not jobs:
+        button = parts.button_link("Train one", "/launch", filled=True)
+        return parts.empty("There is no trained network to attack yet.", button)
+    rows = [
+        html.Tr(
+            [
+                html.Td(dcc.Link(job["name"] or job["id"], href=f"/lab/attack?job={job['id']}")),
+                html.Td(about.what(job), className="about"),
+            ]
+        )
+        for job in jobs
+    ]
+    return parts.card(
+        html.Table(html.Tbody(rows), className="plain-table"), title="Choose a trained network"
+    )
+
+
+def wrong(error: ApiError) -> Component:
+    lines = [f"{one['field'].removeprefix('spec.')}: {one['message']}" for one in error.errors]
+    told = lines or [error.sentence]
+    return html.Div([html.P(line) for line in told], className="warned", role="alert")
+
+
+async def shown(api: Api, main: str, beside: list[str]) -> tuple[Component, list[Component], Any]:
+    wanted = [main, *[one for one in beside if one != main]]
+    told, *others = await asyncio.gather(*[load.told(api, one) for one in wanted])
+    waiting = await load.waiting(api, told.job)
+    status = [_status(told.job, waiting), about.failure(told.job)]
+    return html.Div(status), result.result(told, others, load.scheme()), told
+
+
+def _status(job: Job, waiting: str) -> Component:
+    over = job["state"] in about.ENDED
+    cancel = html.Button(
+        "Cancel", id=ids.ATTACK_CANCEL, className="plain-button danger", hidden=over
+    )
+    link = dcc.Link("its job", href=f"/jobs/{job['id']}", className="about")
+    badge = parts.state_badge(job["state"], id=ids.JOB_STATE)
+    return html.Div([badge, about.progress(job, waiting), link, cancel], className="attack-status")

@@ -1,0 +1,37 @@
+"""Trained networks to choose from, for the labs that look at one."""
+
+from __future__ import annotations
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from frontend import parts
+from frontend.api import Api, Job
+from frontend.views import head
+
+MOST = 50
+
+
+async def trained(api: Api) -> list[Job]:
+    """The networks there are, newest first."""
+    found = await api.jobs(kind="train", state="succeeded", sort="-created_at", limit=MOST)
+    return found["items"]
+
+
+async def choice(api: Api, path: str, nothing: str) -> Component:
+    """A list that leads to `path`?job=…; where there is none, the sentence `nothing`."""
+    jobs = await trained(api)
+    if not jobs:
+        return parts.empty(nothing, parts.button_link("Train one", "/launch", filled=True))
+    rows = [
+        html.Tr(
+            [
+                html.Td(dcc.Link(job["name"] or job["id"], href=f"{path}?job={job['id']}")),
+                html.Td(head.what(job), className="about"),
+            ]
+        )
+        for job in jobs
+    ]
+    return parts.card(
+        html.Table(html.Tbody(rows), className="plain-table"), title="Choose a trained network"
+    )
