@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import reduce
+from operator import add
 
 import torch
 from torch import Tensor, nn
@@ -12,6 +14,7 @@ from worker.lab.core.errors import LabError
 from worker.lab.core.method import Method
 from worker.lab.core.point import Point
 from worker.lab.core.step import Step
+from worker.lab.core.task import Task
 
 Terms = dict[str, Tensor]
 Roots = list[tuple[Tensor, Tensor | None]]
@@ -27,6 +30,7 @@ class Losses:
         self._data = _defining(methods, Method.data_loss)
         self._weight = _defining(methods, Method.weight_loss)
         self._projectors = _defining(methods, Method.project)
+        self._finishers = _defining(methods, Method.finish)
         self._shares: dict[int, Tensor] = {}
         if not self._data:
             raise LabError("bad_spec", "no method looks at the data; add cross_entropy")
@@ -45,16 +49,16 @@ class Losses:
         for method in self._movers:
             step.move(method.perturb(step, self._objective(step)))
         roots: Roots = []
-        terms: Terms = {}
+        parts: dict[str, Terms] = {}
         for method in self._data:
             found = method.data_loss(step)
             roots += [(loss, self._share(loss)) for loss in found.values()]
-            _name(terms, method, {part: loss.detach() for part, loss in found.items()})
+            parts.setdefault(method.name(), {}).update(found)
         for method in self._weight:
             found = method.weight_loss(step.model, step.task)
             roots += [(loss, None) for loss in found.values()]
-            _name(terms, method, {part: loss.detach() for part, loss in found.items()})
-        return roots, terms
+            parts.setdefault(method.name(), {}).update(found)
+        return roots, _named(parts)
 
     def _share(self, loss: Tensor) -> Tensor:
         """1/B for every example: a vector a batch size, made once."""
@@ -67,6 +71,11 @@ class Losses:
         for method in self._projectors:
             with torch.no_grad():
                 method.project(model, step)
+
+    def finish(self, model: nn.Module, task: Task) -> None:
+        for method in self._finishers:
+            with torch.no_grad():
+                method.finish(model, task)
 
     def _objective(self, step: Step) -> Callable[[Point], Tensor]:
         def objective(point: Point) -> Tensor:
@@ -82,11 +91,13 @@ def _defining(methods: Sequence[Method], hook: Callable[..., object]) -> list[Me
     return [m for m in methods if getattr(type(m), hook.__name__) is not hook]
 
 
-def _name(terms: Terms, method: Method, found: Terms) -> None:
-    """A method's losses under its name; several are told apart, and summed."""
-    name = f"{PREFIX}{method.name()}"
-    if len(found) == 1:
-        (terms[name],) = found.values()
-        return
-    terms[name] = torch.stack(list(found.values())).sum(0)
-    terms |= {f"{name}/{part}": loss for part, loss in found.items()}
+def _named(parts: dict[str, Terms]) -> Terms:
+    """Each method's detached loss under its name; several are told apart, and summed."""
+    terms: Terms = {}
+    for method, found in parts.items():
+        name, losses = f"{PREFIX}{method}", [loss.detach() for loss in found.values()]
+        if losses:
+            terms[name] = reduce(add, losses)
+        if len(losses) > 1:
+            terms |= {f"{name}/{part}": loss for part, loss in zip(found, losses, strict=True)}
+    return terms
