@@ -2,8 +2,8 @@
 
 python -m worker.desk
 
-It sleeps without PyTorch until the first question, then keeps the networks and the data it was
-last asked about.
+It starts without PyTorch, so that it holds nobody up, loads it once things are quiet, and keeps the
+networks and the data it was last asked about.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from worker.answers import Answers
 
 WAIT_S = 2
+IDLE_S = 8
+"""After so long without a question the desk warms itself up for the first one."""
 KEEP_S = 60
 MOST_WAITING = 200
 
@@ -43,10 +45,13 @@ class Desk:
 
     def serve(self) -> None:
         """Answer until `over`; a broker that is away is asked again."""
+        warm_at = time.monotonic() + IDLE_S
         while not self.over:
             try:
                 for question in self._taken():
-                    self._reply(question, self._answer(question))
+                    self._reply(question, self._warm().to(question))
+                if time.monotonic() > warm_at:
+                    self._warm()
             except redis.RedisError:
                 time.sleep(0.25)
 
@@ -77,12 +82,13 @@ class Desk:
                 wanted.append(question)
         return wanted
 
-    def _answer(self, question: wire.Question) -> wire.Answer:
+    def _warm(self) -> Answers:
+        """PyTorch and the lab, loaded once: a few seconds."""
         if self._answers is None:
             from worker.answers import Answers
 
             self._answers = Answers(self.settings)
-        return self._answers.to(question)
+        return self._answers
 
     def _reply(self, question: wire.Question, answer: wire.Answer) -> None:
         key = wire.answer_key(question.id)

@@ -118,7 +118,10 @@ def _sliders(job: Job) -> Component:
                 className="card-head",
             ),
             html.Div(
-                html.P("Asking for the network’s layers…", className="about"),
+                html.P(
+                    "Asking the desk for the network’s layers; its first answer takes a few seconds.",
+                    className="about",
+                ),
                 id="shift-sliders",
                 className="shift-sliders",
             ),
