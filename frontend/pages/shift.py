@@ -119,7 +119,7 @@ def _sliders(job: Job) -> Component:
             ),
             html.Div(
                 html.P(
-                    "Asking the desk for the network’s layers; its first answer takes a few seconds.",
+                    "Asking the desk; its first answer takes a few seconds.",
                     className="about",
                 ),
                 id="shift-sliders",
