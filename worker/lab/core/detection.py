@@ -12,7 +12,7 @@ def auroc(positive: Tensor, negative: Tensor) -> Tensor:
     scores = torch.cat([positive, negative]).double()
     _, place, count = torch.unique(scores, return_inverse=True, return_counts=True)
     # Equal scores share the mean of their ranks.
-    rank = (count.cumsum(0) - (count - 1) / 2)[place]
+    rank = (count.cumsum(0).double() - (count - 1).double() / 2)[place]
     p, n = len(positive), len(negative)
     area: Tensor = (rank[:p].sum() - p * (p + 1) / 2) / (p * n)
     return area
@@ -23,7 +23,7 @@ def aupr(positive: Tensor, negative: Tensor) -> Tensor:
     scores (P,) and (N,)."""
     scores = torch.cat([positive, negative]).double()
     levels, place = torch.unique(-scores, return_inverse=True)
-    hits = torch.bincount(place[: len(positive)], minlength=len(levels))
-    taken = torch.bincount(place, minlength=len(levels))
+    hits = torch.bincount(place[: len(positive)], minlength=len(levels)).double()
+    taken = torch.bincount(place, minlength=len(levels)).double()
     precision = hits.cumsum(0) / taken.cumsum(0)
     return (hits * precision).sum() / len(positive)

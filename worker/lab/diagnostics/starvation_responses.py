@@ -22,8 +22,9 @@ class StarvationResponses(Diagnostic):
     K = J Jᵀ = U S Uᵀ, J the Jacobian of the logit f = f₂ − f₁ in all parameters at initialisation,
     over the first `examples` training examples; z = Uᵀ f with the network's f now. Readings
     `diagnostic/starvation_responses/z1`, … are |z_k| of the strongest features, and `all` is |z_k|
-    over k. Where a strong feature starves the others, z1 runs away and the rest stay behind;
-    spectral decoupling lets them all grow. Shifts of scale of the weights now leave it as it is.
+    over k. Where strong features starve the others, their responses run away and the rest stay
+    behind; spectral decoupling lets them all grow. Shifts of scale of the weights now leave it as
+    it is.
     """
 
     title: ClassVar[str] = "Starvation responses"
