@@ -55,7 +55,7 @@ class Lease:
     def _claim(self) -> bool:
         keys = [wire.ticket_key, wire.done_key, wire.begun_key]
         asked = [self.key, *(key(self.job) for key in keys)]
-        told = [self.value, self.attempt, wire.LEASE_MS, DONE_S]
+        told = (self.value, self.attempt, wire.LEASE_MS, DONE_S)
         return bool(self.client.eval(CLAIM, len(asked), *asked, *told))
 
     def _renew(self) -> None:

@@ -3,7 +3,8 @@
     python -m backend.local.keep NAME -- COMMAND...
 
 Its output goes to the log file of its name. A process that dies is started again; one that dies
-five times within a minute is given up, and its last lines are told.
+five times within a minute is given up, and its log is named. What an earlier keeper that was
+killed left running is ended first.
 """
 
 from __future__ import annotations
@@ -30,12 +31,18 @@ def main(name: str, command: list[str]) -> int:
     """Run the command until asked to stop (0) or until it is hopeless (1)."""
     supervisor = int(os.environ["NORMSCOPE_SUPERVISOR"])
     log = Path(os.environ["NORMSCOPE_LOGS"]) / f"{name}.log"
-    stop = asked_to_stop()
+    note = log.with_suffix(".pid")
+    asked = asked_to_stop()
     deaths: list[float] = []
-    while not stop() and alive(supervisor):
+
+    def stop() -> bool:
+        return asked() or not alive(supervisor)
+
+    end_leftover(note)
+    while not stop():
         with log.open("ab") as out:
-            code = run_once(command, out.fileno(), lambda: stop() or not alive(supervisor))
-        if stop() or not alive(supervisor):
+            code = run_once(command, out.fileno(), note, stop)
+        if stop():
             break
         now = time.monotonic()
         deaths = [at for at in deaths if now - at < WITHIN_S] + [now]
@@ -48,19 +55,20 @@ def main(name: str, command: list[str]) -> int:
 
 
 def asked_to_stop() -> Callable[[], bool]:
-    """Whether SIGTERM or SIGINT came."""
+    """Whether SIGTERM, SIGINT or SIGHUP came."""
     came: list[int] = []
 
     def note(signum: int, frame: FrameType | None) -> None:
         came.append(signum)
 
-    signal.signal(signal.SIGTERM, note)
-    signal.signal(signal.SIGINT, note)
+    for name in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(name, note)
     return lambda: bool(came)
 
 
-def run_once(command: list[str], out: int, stop: Callable[[], bool]) -> int:
-    """The command's exit code; ends it, politely first, when `stop()` says so."""
+def run_once(command: list[str], out: int, note: Path, stop: Callable[[], bool]) -> int:
+    """The command's exit code; ends it, politely first, when `stop()` says so. While it runs, the
+    note tells which process it is."""
     child = subprocess.Popen(
         command,
         stdout=out,
@@ -69,13 +77,40 @@ def run_once(command: list[str], out: int, stop: Callable[[], bool]) -> int:
         start_new_session=True,
         preexec_fn=die_with_parent,
     )
+    note.write_text(f"{child.pid} {born(child.pid)}")
     while child.poll() is None and not stop():
         wait(child, 0.2)
     if child.poll() is None:
         child.terminate()
         wait(child, GRACE_S)
     end_group(child.pid)
+    note.unlink(missing_ok=True)
     return child.wait()
+
+
+def end_leftover(note: Path) -> None:
+    """End the process that the note tells of, if it is still the same."""
+    try:
+        pid, began = note.read_text().split()
+    except (OSError, ValueError):
+        return
+    if born(int(pid)) != float(began):
+        return
+    if sys.platform != "linux":  # see die_with_parent
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGTERM)
+    deadline = time.monotonic() + GRACE_S
+    while alive(int(pid)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    end_group(int(pid))
+
+
+def born(pid: int) -> float:
+    """When the process began: a number may name another process later. 0 if there is none."""
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.NoSuchProcess:
+        return 0.0
 
 
 def wait(child: subprocess.Popen[bytes], seconds: float) -> None:

@@ -9,7 +9,6 @@ import contextlib
 import fcntl
 import os
 import secrets
-import shlex
 import shutil
 import socket
 import sys
@@ -21,11 +20,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO
 
-from honcho.environ import parse_procfile
-from honcho.manager import Manager
-from honcho.printer import Printer
 from pydantic import ValidationError
 
+from backend.local.supervise import Supervisor, processes
 from worker.contract.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -133,19 +130,15 @@ def address(settings: Settings) -> str:
 
 
 def supervise(env: Mapping[str, str], log: IO[str], url: str) -> int:
-    """Start the Procfile's processes and wait for the end of the first one or a signal."""
-    manager = Manager(printer=Printer(log, colour=False))
-    for name, command in parse_procfile((ROOT / "Procfile").read_text()).processes.items():
-        if name == "broker" and "NORMSCOPE_REDIS_PORT" not in env:
-            continue
-        keeper = f"exec {shlex.quote(sys.executable)} -m backend.local.keep {name} -- {command}"
-        manager.add_process(name, keeper, env=dict(env), cwd=str(ROOT))
+    """Run the Procfile's processes until a signal comes (0) or one of them keeps ending (1)."""
+    procfile = processes((ROOT / "Procfile").read_text())
+    if "NORMSCOPE_REDIS_PORT" not in env:
+        del procfile["broker"]
     threading.Thread(target=announce, args=(env, url), daemon=True).start()
-    manager.loop()
-    if manager.returncode in (130, 143):
+    if Supervisor(procfile, env, log).run():
         return 0
     tell(f"Normscope stopped because a process kept ending; see {log.name}.")
-    return int(manager.returncode or 1)
+    return 1
 
 
 def announce(env: Mapping[str, str], url: str) -> None:

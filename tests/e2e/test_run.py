@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import socket
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from tests.e2e import explorer as e2e
@@ -70,10 +72,23 @@ def test_a_bad_setting_is_one_clear_line(tmp_path: Path) -> None:
     assert "NORMSCOPE_WORKERS" in explorer.lines[0]
 
 
-def test_a_killed_process_is_started_again(tmp_path: Path) -> None:
+def named(explorer: e2e.Explorer, args: list[str]) -> list[psutil.Process]:
+    """The living processes that run `python -m` with these arguments first."""
+    wanted = ["-m", *args]
+    found = []
+    for process in explorer.processes():
+        with contextlib.suppress(psutil.Error):
+            if process.cmdline()[1 : 1 + len(wanted)] == wanted:
+                found.append(process)
+    return found
+
+
+@pytest.mark.parametrize("args", [["backend.api"], ["backend.local.keep", "api", "--"]])
+def test_a_killed_process_is_started_again(tmp_path: Path, args: list[str]) -> None:
     with e2e.running(tmp_path) as explorer:
-        api = next(p for p in explorer.processes() if p.cmdline()[1:] == ["-m", "backend.api"])
-        api.kill()
+
+        def apis() -> list[int]:
+            return [process.pid for process in named(explorer, ["backend.api"])]
 
         def back() -> bool:
             try:
@@ -82,5 +97,8 @@ def test_a_killed_process_is_started_again(tmp_path: Path) -> None:
             except httpx.TransportError:
                 return False
 
-        api.wait(5)
+        before = apis()
+        named(explorer, args)[0].kill()
+        e2e.until(lambda: apis() not in ([], before), 30, "no other API came")
         e2e.until(back, 30, "the API did not come back")
+        assert len(apis()) == 1
