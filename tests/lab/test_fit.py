@@ -230,7 +230,7 @@ def test_schedules() -> None:
 @pytest.mark.parametrize(
     ("change", "code", "words"),
     [
-        ({"model": {"name": "resnet"}}, "bad_spec", "no model is called 'resnet'"),
+        ({"model": {"name": "nothing"}}, "bad_spec", "no model is called 'nothing'"),
         ({"model": {"name": "mlp", "hidden": [-3]}}, "bad_spec", "hidden.0"),
         ({"methods": [{"name": "weissi"}]}, "bad_spec", "cross_entropy"),
         ({"epochs": 0}, "bad_spec", "epochs"),

@@ -85,10 +85,11 @@ class Each(_Layer):
 
 
 class When(_Layer):
-    """The layers if the parameter `of` is true."""
+    """The layers if the parameter `of` is true, or is one of `among`."""
 
     op: Literal["when"] = "when"
     of: str
+    among: list[str] = []
     layers: list[Layer]
 
 
@@ -120,7 +121,9 @@ def resolve(plan: Sequence[Layer], values: Mapping[str, Any]) -> list[Resolved]:
                 for item in _items(evaluate(layer.of, values)):
                     flat += resolve(layer.layers, {**values, "item": item})
             case When():
-                flat += resolve(layer.layers, values) if evaluate(layer.of, values) else []
+                found = evaluate(layer.of, values)
+                wanted = found in layer.among if layer.among else found
+                flat += resolve(layer.layers, values) if wanted else []
             case Residual():
                 branch, shortcut = (resolve(p, values) for p in (layer.branch, layer.shortcut))
                 flat.append(Residual(branch=list(branch), shortcut=list(shortcut)))

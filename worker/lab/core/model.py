@@ -69,9 +69,14 @@ class Model(Spec):
         Raises LabError(code="bad_spec") where the plan does not fit the data.
         """
         layers = self.layers_for(task)
-        return nn.Sequential(
+        network = nn.Sequential(
             Normalize(task.mean, task.std, len(task.shape)), *_modules(layers, task.shape)
         )
+        self.initialise(network)
+        return network
+
+    def initialise(self, network: nn.Sequential) -> None:
+        """Draw the weights, where PyTorch's own first weights will not do."""
 
     def layers_for(self, task: Task) -> list[plans.Resolved]:
         """The plan with this model's numbers in it. Raises as `build` does."""
