@@ -78,6 +78,13 @@ class Queue:
         """Raise the flag that a running job looks at."""
         self.redis.set(wire.cancel_key(job), "1", ex=KEEP_FLAG_S)
 
+    def revive(self, job: str) -> None:
+        """A job that ended goes on: it is not to be cancelled, and its stream stays."""
+        with self.redis.pipeline(transaction=False) as pipeline:
+            pipeline.delete(wire.cancel_key(job))
+            pipeline.persist(wire.stream_key(job))
+            pipeline.execute()
+
     def revoke(self, job: str, attempt: int, signal: str) -> None:
         """Have the worker's child process that runs the attempt ended by a signal."""
         self.celery.control.revoke(task_id(job, attempt), terminate=True, signal=signal)

@@ -18,7 +18,7 @@ from backend.documents import Job, Jobs, job_document
 from backend.errors import Problem, bad_field
 from backend.parts import Given, Parts, job_row, json
 from backend.requests import json_body, optional_body, validated
-from backend.store import jobs
+from backend.store import attempts, jobs
 
 router = APIRouter(tags=["jobs"])
 log = logging.getLogger(__name__)
@@ -166,6 +166,24 @@ def stop(given: Parts, row: jobs.Row) -> jobs.Row:
     if row["state"] in jobs.ENDED:
         given.queue.expire(id)
     return row
+
+
+@router.post("/jobs/{id}/resume", status_code=202, responses={202: {"model": Job}})
+def resume(given: Given, id: str) -> Response:
+    """Go on with a job that failed or was cancelled, from what it left last; one that was
+    interrupted or waits goes on by itself."""
+    row = job_row(given, id)
+    if row["state"] in ("queued", "interrupted"):
+        return json(job_document(row), 202)
+    launch.require_room(given)
+    with given.store.write() as connection:
+        changed = attempts.resume(connection, row)
+    if changed is None:
+        raise Problem(409, "Only a job that failed, was cancelled or interrupted can be resumed.")
+    given.queue.revive(id)
+    given.queue.send(launch.ticket(changed))
+    tell(given, changed)
+    return json(job_document(changed), 202)
 
 
 @router.post("/jobs/{id}/clone", status_code=201, responses={201: {"model": Job}})

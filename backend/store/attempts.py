@@ -13,6 +13,7 @@ from backend.store.jobs import Row
 from backend.store.tables import job
 
 MOST_ATTEMPTS = 3
+RESUMABLE = ("failed", "cancelled")
 
 
 def interrupt(
@@ -22,7 +23,7 @@ def interrupt(
     else changed the job meanwhile. An attempt that was handed back is not counted as lost."""
     if row["cancel_at"] is not None:
         return finish(connection, row, "cancelled", "Its worker stopped before it answered.")
-    if counted and row["attempt"] >= MOST_ATTEMPTS:
+    if counted and row["attempt"] - row["tries_from"] >= MOST_ATTEMPTS:
         return _give_up(connection, row, reason)
     values = {"state": "interrupted", "attempt": row["attempt"] + 1, "sent_at": time.time()}
     return _changed(connection, row, {**values, "eta_s": None})
@@ -30,10 +31,25 @@ def interrupt(
 
 def _give_up(connection: Connection, row: Row, reason: str) -> Row | None:
     why = f" ({reason})" if reason else ""
-    message = f"Its worker was lost {row['attempt']} times{why}; it is not tried again."
+    times = row["attempt"] - row["tries_from"]
+    message = f"Its worker was lost {times} times{why}; it is not tried again."
     error = {"code": "lost", "message": message, "step": row["step"], "details": ""}
     ended = {"state": "failed", "ended_at": time.time(), "error": error, "eta_s": None}
     return _changed(connection, row, ended)
+
+
+def resume(connection: Connection, row: Row) -> Row | None:
+    """A job that failed or was cancelled gets its next attempt, and as many tries as a new one.
+    None if somebody else changed it meanwhile."""
+    fresh = {"state": "queued", "attempt": row["attempt"] + 1, "tries_from": row["attempt"]}
+    blank = dict.fromkeys(("ended_at", "cancel_at", "error", "eta_s"))
+    query = (
+        update(job)
+        .where(job.c.id == row["id"], job.c.attempt == row["attempt"])
+        .where(job.c.state.in_(RESUMABLE))
+        .values(**fresh, **blank, message="", sent_at=time.time(), published=False)
+    )
+    return jobs.get(connection, row["id"]) if connection.execute(query).rowcount else None
 
 
 def finish(connection: Connection, row: Row, state: str, message: str) -> Row | None:

@@ -51,6 +51,7 @@ job = Table(
     Column("kind", String(16), nullable=False),
     Column("state", String(16), nullable=False),
     Column("attempt", Integer, nullable=False),
+    Column("tries_from", Integer, nullable=False, server_default="0"),
     Column("name", Text, nullable=False),
     Column("tags", Document, nullable=False),
     Column("sweep", String(32)),

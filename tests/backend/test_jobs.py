@@ -24,6 +24,7 @@ from worker.contract.wire import (
     Ticket,
     artifact_path,
     cancel_key,
+    stream_key,
     ticket_key,
 )
 
@@ -214,6 +215,33 @@ def test_measurements_as_json_and_csv(
     assert lines[0] == "name,attempt,seq,step,epoch,time,value"
     assert lines[1].startswith("train/loss,1,2,0,0.0,")
     assert len(lines) == 11
+
+
+def test_a_cancelled_job_is_resumed_as_its_next_attempt(
+    client: TestClient, queue: Queue, recorder: Recorder, settings: Settings
+) -> None:
+    job = create(client)["id"]
+    client.post(f"/jobs/{job}/cancel")
+    assert queue.redis.exists(cancel_key(job))
+    resumed = client.post(f"/jobs/{job}/resume")
+    assert resumed.status_code == 202, resumed.text
+    assert (resumed.json()["state"], resumed.json()["attempt"]) == ("queued", 2)
+    assert not queue.redis.exists(cancel_key(job))
+    ticket = Ticket.model_validate_json(queue.redis.get(ticket_key(job)) or "")
+    assert ticket.attempt == 2
+    assert queue.redis.ttl(stream_key(job)) in (-1, -2)
+    again = client.post(f"/jobs/{job}/resume")
+    assert (again.status_code, again.json()["attempt"]) == (202, 2)
+
+
+def test_a_job_that_succeeded_cannot_be_resumed(
+    client: TestClient, recorder: Recorder, queue: Queue, settings: Settings
+) -> None:
+    job = create(client)["id"]
+    finish(recorder, queue, job, settings)
+    assert client.post(f"/jobs/{job}/resume").status_code == 409
+    assert client.post("/jobs/nothing/resume").status_code == 404
+    assert client.get(f"/jobs/{job}").json()["state"] == "succeeded"
 
 
 def test_an_attack_starts_from_a_finished_training(
