@@ -91,7 +91,7 @@ def losses(name: str, factor: float) -> Tensor:
     on, method = task(), Method.of({"name": name})
     model: nn.Module = doubled(mlp(on))
     shift(model, 0, factor)
-    model = model if method.needs else method.prepare(model, on)
+    model = model if "batch_norm" in method.needs else method.prepare(model, on)
     methods = [method] if method.learns else [Method.of({"name": "cross_entropy"}), method]
     at = Point(on.train.x.double())
     torch.manual_seed(0)

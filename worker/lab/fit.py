@@ -59,6 +59,7 @@ def fit(
         yield training.started()
         yield from training.steps()
         if not training.cancelled:
+            run.finish()
             yield from training.final()
     if folder is not None:
         yield training.saved(folder)

@@ -44,6 +44,10 @@ STEADY = (
 )
 
 
+class Unsteady(nn.Module):
+    """A module that does something else in training than in evaluation."""
+
+
 @dataclass(frozen=True)
 class Layers:
     """The weight layers of a network in the order of a forward pass, a residual block's branch
@@ -89,7 +93,10 @@ class Layers:
     @cached_property
     def steady(self) -> bool:
         """Whether the network does the same in training as in evaluation."""
-        return all(isinstance(found, STEADY) for found in self.model.modules())
+        return all(
+            isinstance(found, STEADY) and not isinstance(found, Unsteady)
+            for found in self.model.modules()
+        )
 
     def norms(self) -> Tensor:
         """‖Ŵ_l‖_F of every layer, (L,), without autograd's tape."""
@@ -152,6 +159,8 @@ class Layers:
 def stretch(module: nn.Module) -> float:
     """By how much a module can stretch a difference, beside the norm of its weight."""
     match module:
+        case Unsteady() if not isinstance(module, nn.Identity):
+            pass
         case Normalize():
             return 1 / float(module.std.min())
         case nn.Linear() | nn.ReLU() | nn.Flatten() | AvgPool() | nn.Identity():

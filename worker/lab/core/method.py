@@ -54,3 +54,6 @@ class Method(Spec):
     def project(self, model: nn.Module, step: Step) -> None:
         """After the optimizer: put the weights where they should be, in place. Parameters still
         hold the gradients of the step."""
+
+    def finish(self, model: nn.Module, task: Task) -> None:
+        """Once training has ended: bring in order what it left undone, such as statistics."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from worker.contract import combine
 from worker.contract.spec import TrainSpec
 from worker.lab.core import device as devices
+from worker.lab.core.attack import evaluating
 from worker.lab.core.dataset import Dataset
 from worker.lab.core.diagnostic import Diagnostic
 from worker.lab.core.errors import LabError
@@ -134,3 +135,8 @@ class Run:
         for weight in self.weights:
             weight.grad = None
         self.step += 1
+
+    def finish(self) -> None:
+        """After the last step: what methods left for the end."""
+        with evaluating(self.model):
+            self.losses.finish(self.model, self.task)

@@ -34,7 +34,7 @@ def spectrum(
     def take(_: nn.Module, entering: tuple[Tensor, ...]) -> None:
         nonlocal count, origin
         (x,) = entering
-        for few in x.split(max(1, MOST // (x[0, 0].numel() * d))):
+        for few in torch.split(x, max(1, MOST // (x[0, 0].numel() * d))):
             rows = patches(module, few).double()
             if centred:  # about one of them, so that what never changes is exactly zero
                 origin = rows[0] if origin is None else origin

@@ -74,10 +74,10 @@ class WeightRescaling(Method):
                 self._rescale(layer, fold, step.optimizer)
 
     def _norms(self, weight: Tensor) -> Tensor:
-        """(out,) of the filters, or () of the layer."""
-        if self.per == "layer":
-            return torch.linalg.vector_norm(weight)
-        return torch.linalg.vector_norm(weight.flatten(1), dim=1)
+        """Of the filters, (out,), or of the layer, (1,)."""
+        rows = weight.flatten(1) if self.per == "filter" else weight.view(1, -1)
+        norms: Tensor = torch.linalg.vector_norm(rows, dim=1)
+        return norms
 
     def _target(self, weight: Tensor) -> Tensor:
         norms = self._norms(weight)
