@@ -5,7 +5,8 @@ stream, then what comes. Everything carries a cursor, so nothing is lost and not
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Iterable
 from typing import TypeVar
 
 import orjson
@@ -15,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backend.cursor import Cursor, format_many
 from backend.documents import job_document
-from backend.hub import Batch, Hub, State, Viewer
+from backend.hub import Batch, Hub, News, State, Viewer
 from backend.store import jobs, measurements
 from backend.store.engine import Store
 
@@ -30,44 +31,64 @@ def message(event: str, id: str, data: bytes) -> bytes:
     return b"event: %b\nid: %b\ndata: %b\n\n" % (event.encode(), id.encode(), data)
 
 
-class Feed:
-    """The measurements and states of some jobs, from where a viewer is."""
+class Feed(ABC):
+    """One viewer's messages: `missed` catches up, `sent` says what of the news is new here."""
 
-    def __init__(self, hub: Hub, store: Store, cursors: dict[str, Cursor]) -> None:
-        self.hub, self.store, self.cursors = hub, store, cursors
+    def __init__(self, hub: Hub, jobs: Iterable[str] | None) -> None:
+        self.hub, self.jobs = hub, jobs
 
     async def messages(self) -> AsyncIterator[bytes]:
-        viewer = self.hub.join(self.cursors)
+        viewer = self.hub.join(self.jobs)
         try:
             yield b"retry: 1000\n\n"
             viewer.missed = True
             while not viewer.ended:
-                if viewer.missed:
-                    async for sent in self._catch_up(viewer):
-                        yield sent
-                    continue
-                news = await viewer.news(KEEP_ALIVE_S)
-                for one in news:
-                    if (new := self._sent(one)) is not None:
-                        yield new
-                if not news and not viewer.missed:
-                    yield b": here\n\n"
+                coming = self._catch_up(viewer) if viewer.missed else self._news(viewer)
+                async for sent in coming:
+                    yield sent
         finally:
             self.hub.leave(viewer)
 
+    async def _news(self, viewer: Viewer) -> AsyncIterator[bytes]:
+        """What comes, or a word that nothing did."""
+        news = await viewer.news(KEEP_ALIVE_S)
+        for one in news:
+            if (sent := self.sent(one)) is not None:
+                yield sent
+        if not news and not viewer.missed:
+            yield b": here\n\n"
+
     async def _catch_up(self, viewer: Viewer) -> AsyncIterator[bytes]:
-        """From the cursors to now; begun again while something is away."""
+        """From where the viewer is to now; begun again while something is away."""
         viewer.begin()
         try:
-            await self.hub.follow(self.cursors)
-            for job in self.cursors:
-                async for sent in self._history(job):
-                    yield sent
+            async for sent in self.missed():
+                yield sent
         except (RedisError, SQLAlchemyError) as error:
             what = "broker" if isinstance(error, RedisError) else "database"
             yield f": the {what} is away\n\n".encode()
             viewer.miss()
             await asyncio.sleep(AGAIN_S)
+
+    @abstractmethod
+    def missed(self) -> AsyncIterator[bytes]: ...
+
+    @abstractmethod
+    def sent(self, news: News) -> bytes | None: ...
+
+
+class JobFeed(Feed):
+    """The measurements and states of some jobs, from where a viewer is."""
+
+    def __init__(self, hub: Hub, store: Store, cursors: dict[str, Cursor]) -> None:
+        super().__init__(hub, cursors)
+        self.store, self.cursors = store, cursors
+
+    async def missed(self) -> AsyncIterator[bytes]:
+        await self.hub.follow(self.cursors)
+        for job in self.cursors:
+            async for sent in self._history(job):
+                yield sent
 
     async def _history(self, job: str) -> AsyncIterator[bytes]:
         """What is recorded, then what only the stream has, then the state as it was before."""
@@ -77,13 +98,13 @@ class Feed:
         place: str | None = row["stream_id"]
         async for items in self._recorded(job):
             for batch in _of_attempts(job, items):
-                if (sent := self._sent(batch)) is not None:
+                if (sent := self.sent(batch)) is not None:
                     yield sent
         while place is not None:
             page = await self.hub.told_after(job, place)
             place = page[0][0] if page else None
             for batch in page[0][1] if page else ():
-                if (sent := self._sent(batch)) is not None:
+                if (sent := self.sent(batch)) is not None:
                     yield sent
         yield message("state", self._id(), orjson.dumps(job_document(row)))
 
@@ -101,7 +122,7 @@ class Feed:
         with self.store.read() as connection:
             return ask(connection)
 
-    def _sent(self, news: Batch | State) -> bytes | None:
+    def sent(self, news: News) -> bytes | None:
         if isinstance(news, State):
             return message("state", self._id(), news.data)
         new = news.beyond(self.cursors[news.job])
@@ -119,47 +140,25 @@ def _of_attempts(job: str, items: list[measurements.Item]) -> list[Batch]:
     return [Batch(job, one, [i for i in items if i["attempt"] == one]) for one in attempts]
 
 
-class StateFeed:
+class StateFeed(Feed):
     """The states of all jobs, from a place in their stream, or from now."""
 
     def __init__(self, hub: Hub, place: str | None) -> None:
-        self.hub, self.place = hub, place
+        super().__init__(hub, None)
+        self.place = place
 
-    async def messages(self) -> AsyncIterator[bytes]:
-        viewer = self.hub.join(None)
-        try:
-            yield b"retry: 1000\n\n"
-            viewer.missed = True
-            while not viewer.ended:
-                if viewer.missed:
-                    for sent in await self._catch_up(viewer):
-                        yield sent
-                    continue
-                for one in (news := await viewer.news(KEEP_ALIVE_S)):
-                    assert isinstance(one, State)
-                    if (new := self._sent(one)) is not None:
-                        yield new
-                if not news and not viewer.missed:
-                    yield b": here\n\n"
-        finally:
-            self.hub.leave(viewer)
+    async def missed(self) -> AsyncIterator[bytes]:
+        self.place = self.place or await self.hub.newest_state()
+        for state in await self.hub.states_after(self.place):
+            if (sent := self.sent(state)) is not None:
+                yield sent
 
-    async def _catch_up(self, viewer: Viewer) -> list[bytes]:
-        viewer.begin()
-        try:
-            self.place = self.place or await self.hub.newest_state()
-            states = await self.hub.states_after(self.place)
-        except RedisError:
-            viewer.miss()
-            await asyncio.sleep(AGAIN_S)
-            return [b": the broker is away\n\n"]
-        return [sent for state in states if (sent := self._sent(state)) is not None]
-
-    def _sent(self, state: State) -> bytes | None:
-        if self.place is not None and _order(state.id) <= _order(self.place):
+    def sent(self, news: News) -> bytes | None:
+        assert isinstance(news, State)
+        if self.place is not None and _order(news.id) <= _order(self.place):
             return None
-        self.place = state.id
-        return message("state", STATES_ID + state.id, state.data)
+        self.place = news.id
+        return message("state", STATES_ID + news.id, news.data)
 
 
 def _order(id: str) -> tuple[int, int]:

@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 
 from backend.cursor import Cursor, parse_many
 from backend.errors import Problem, bad_field
-from backend.feed import STATES_ID, Feed, StateFeed
+from backend.feed import STATES_ID, JobFeed, StateFeed
 from backend.parts import Given, Parts, is_id
 from backend.store import jobs as stored
 
@@ -43,7 +43,7 @@ async def events(
         names = _names(jobs)
         known = _cursors(field, place)
         await run_sync(_require, given, names)
-        stream = Feed(hub, given.store, {n: known.get(n, Cursor()) for n in names}).messages()
+        stream = JobFeed(hub, given.store, {n: known.get(n, Cursor()) for n in names}).messages()
     return StreamingResponse(stream, 200, HEADERS, "text/event-stream")
 
 
