@@ -23,6 +23,7 @@ from backend.routes import (
     health,
     jobs,
     measurements,
+    overlay,
     probes,
     sweeps,
 )
@@ -31,6 +32,10 @@ from worker.contract.catalog import Catalog
 from worker.contract.settings import Settings
 
 PREFIX = "/api/v1"
+ROOMS = (
+    *(jobs, measurements, overlay, events, artifacts),
+    *(probes, sweeps, catalog, health, docs),
+)
 
 
 def create_app(
@@ -51,7 +56,7 @@ def create_app(
     )
     app.state.parts = Parts(settings, store, queue, catalogue, Requests(catalogue))
     app.state.hub = Hub(queue.url)
-    for room in (jobs, measurements, events, artifacts, probes, sweeps, catalog, health, docs):
+    for room in ROOMS:
         app.include_router(room.router, prefix=PREFIX)
     app.include_router(health.router, include_in_schema=False)
     errors.install(app)

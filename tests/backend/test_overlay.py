@@ -1,0 +1,103 @@
+"""One measurement of many jobs, thinned in the database, in SQLite and in PostgreSQL."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from starlette.testclient import TestClient
+
+from backend.queue import Queue
+from backend.recorder import Recorder
+from backend.store import overlay
+from backend.store.engine import Store
+from backend.store.measurements import Range
+from tests.backend.live import put
+from tests.backend.parts import train
+from tests.backend.test_store import add, tell
+from worker.contract.events import Measured, Teller
+from worker.contract.wire import BELL
+
+
+def told(count: int, attempt: int = 1, start: int = 0) -> list[Measured]:
+    """A sine with a spike upwards, one downwards, and another series in between."""
+    teller = Teller("a", attempt, "w")
+    values = np.sin(np.arange(start, start + count) / 50)
+    if count > 700:
+        values[333], values[666] = 100.0, -100.0
+    return [
+        teller.measured(start + i, (start + i) / 10, {"train/loss": float(v), "other": 1.0})
+        for i, v in enumerate(values)
+    ]
+
+
+def read(store: Store, most: int, **where: int) -> dict[str, list[float]]:
+    with store.read() as connection:
+        return overlay.read(connection, "a", "train/loss", Range(**where), most)
+
+
+def test_few_points_come_as_they_are(any_store: Store) -> None:
+    add(any_store, "a")
+    events = told(50)
+    tell(any_store, "a", *events)
+    found = read(any_store, 100)
+    assert found["step"] == list(range(50))
+    assert found["value"] == [event.values["train/loss"] for event in events]
+    assert found["epoch"] == [event.epoch for event in events]
+    assert found["downsampled"] is False
+    assert (found["attempt"], found["seq"]) == (1, 99)
+
+
+def test_many_points_are_thinned_and_no_spike_is_lost(any_store: Store) -> None:
+    add(any_store, "a")
+    tell(any_store, "a", *told(2000))
+    found = read(any_store, 100)
+    assert found["downsampled"] is True
+    assert 80 <= len(found["step"]) <= 104
+    assert (max(found["value"]), min(found["value"])) == (100.0, -100.0)
+    assert found["step"] == sorted(found["step"])
+    assert (found["step"][0], found["step"][-1]) == (0, 1999)
+    peak = found["step"][found["value"].index(100.0)]
+    assert abs(peak - 333) <= 2 * 2000 / 50
+
+
+def test_a_range_of_steps_comes_at_full_resolution(any_store: Store) -> None:
+    add(any_store, "a")
+    tell(any_store, "a", *told(2000))
+    found = read(any_store, 100, first=320, last=340)
+    assert found["step"] == list(range(320, 341))
+    assert found["value"][13] == 100.0
+
+
+def test_what_is_not_finite_is_told(any_store: Store) -> None:
+    add(any_store, "a")
+    teller = Teller("a", 1, "w")
+    values = [1.0, math.nan, math.inf, -math.inf]
+    tell(
+        any_store, "a", *(teller.measured(i, 0.0, {"train/loss": v}) for i, v in enumerate(values))
+    )
+    assert read(any_store, 100)["value"] == [1.0, "nan", "inf", "-inf"]
+
+
+def test_over_rest_for_several_jobs_and_names(
+    client: TestClient, queue: Queue, store: Store
+) -> None:
+    recorder = Recorder(store, queue)
+    ids = [client.post("/jobs", json=train(seed=i)).json()["id"] for i in range(2)]
+    for id in ids:
+        queue.redis.xadd(BELL, {"job": id})
+        teller = Teller(id, 1, "w")
+        started = teller.started("cpu", 10, 1.0, "hash")
+        points = (teller.measured(i, i / 10, {"a": 1.0 * i, "b": 2.0 * i}) for i in range(5))
+        put(queue, id, started, *points)
+    for _ in range(3):
+        recorder.turn(1)
+    query = f"/overlay?jobs={ids[0]},{ids[1]},gone&name=a,b,c"
+    found = client.get(query).json()["items"]
+    assert [(one["job"], one["name"]) for one in found] == [
+        (id, name) for id in ids for name in ("a", "b")
+    ]
+    assert found[1]["value"] == [0, 2, 4, 6, 8]
+    too_many = ",".join(f"j{i}" for i in range(300))
+    assert client.get(f"/overlay?jobs={too_many}&name=a").status_code == 422
+    assert client.get("/overlay?jobs=a").status_code == 422
