@@ -59,3 +59,31 @@ def test_each_makes_one_layer_an_item(hidden: list[int], classes: int) -> None:
     layers = plan.resolve(MLP, {"hidden": hidden, "classes": classes})
     widths = [int(layer.out) for layer in layers if isinstance(layer, plan.Linear)]
     assert widths == [*hidden, classes]
+
+
+@pytest.mark.parametrize(("depth", "layers"), [("11", 1), ("13", 2), ("16", 3)])
+def test_when_asks_for_a_truth_or_for_one_of_several_values(depth: str, layers: int) -> None:
+    conv = {"op": "conv", "out": 4}
+    asked = [
+        {"op": "when", "of": "depth", "among": among, "layers": [conv]}
+        for among in (["11", "13", "16"], ["13", "16"], ["16"])
+    ]
+    asked.append({"op": "when", "of": "norm", "layers": [{"op": "batch_norm"}]})
+    for norm in (False, True):
+        found = plan.resolve(plan.parse(asked), {"depth": depth, "norm": norm})
+        assert [layer.op for layer in found] == ["conv"] * layers + ["batch_norm"] * norm
+
+
+def test_a_residual_block_costs_what_its_branch_and_its_shortcut_cost() -> None:
+    branch = [{"op": "conv", "out": 6, "stride": 2}, {"op": "batch_norm"}, {"op": "relu"}]
+    shortcut = [{"op": "conv", "out": 6, "kernel": 1, "stride": 2, "padding": 0, "bias": False}]
+    block = {"op": "residual", "branch": branch, "shortcut": shortcut}
+    found = plan.cost(plan.resolve(plan.parse([block]), {}), (4, 8, 8))
+    assert found.parameters == 6 * (4 * 9 + 1) + 2 * 6 + 6 * 4
+    assert found.macs == 16 * 6 * (4 * 9) + 16 * 6 * 4
+
+
+def test_ends_of_a_block_that_do_not_meet_are_refused() -> None:
+    block = {"op": "residual", "branch": [{"op": "conv", "out": 6}]}
+    with pytest.raises(plan.PlanError, match="shortcut"):
+        plan.walk(plan.resolve(plan.parse([block]), {}), (4, 8, 8))
