@@ -20,7 +20,13 @@ import orjson
 from kombu.exceptions import OperationalError as QueueError
 from pydantic import ValidationError
 from redis.exceptions import RedisError
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import (
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    SQLAlchemyError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from backend.documents import job_document
@@ -41,6 +47,8 @@ PROGRESS_S = 1.0
 AWAY_S = 0.5
 MOST_SERIES = 100_000
 AWAY = (RedisError, QueueError, OperationalError, InterfaceError, PoolTimeout)
+UNWRITABLE = (DataError, IntegrityError, OverflowError)
+"""The fault of what is written; every other refusal is waited out, so that nothing is lost."""
 
 
 class Recorder:
@@ -124,9 +132,7 @@ class Recorder:
         """All entries at once; if the database refuses them, one by one without the bad ones."""
         try:
             self._write(job, entries)
-        except AWAY:
-            raise
-        except (DBAPIError, OverflowError):
+        except UNWRITABLE:
             log.exception("job %s: entries that cannot be written", job)
             for entry in entries:
                 self._write_or_skip(job, entry)
@@ -134,9 +140,7 @@ class Recorder:
     def _write_or_skip(self, job: str, entry: tuple[str, Mapping[str, str]]) -> None:
         try:
             self._write(job, [entry])
-        except AWAY:
-            raise
-        except (DBAPIError, OverflowError):
+        except UNWRITABLE:
             self._write(job, [(entry[0], {})])
 
     def _write(self, job: str, entries: Entries) -> None:
