@@ -12,7 +12,7 @@ from worker.lab.core.dataset import Dataset
 from worker.lab.core.detection import aupr, auroc
 from worker.lab.core.diagnostic import Diagnostic
 from worker.lab.core.errors import LabError
-from worker.lab.diagnostics.out_of_distribution import fitted
+from worker.lab.core.foreign import fitted
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -21,6 +21,7 @@ from worker.lab.core.diagnostic import Diagnostic
 from worker.lab.core.errors import LabError
 from worker.lab.core.registry import entries
 from worker.lab.core.run import Run
+from worker.lab.core.task import Task
 from worker.lab.core.watch import Watch, copies
 
 DIAGNOSTICS = sorted(entries("diagnostic"))
@@ -55,13 +56,18 @@ def data_for(name: str) -> dict[str, Any]:
 
 def suits(diagnostic: Diagnostic, data: dict[str, Any]) -> bool:
     try:
-        return diagnostic.applies(Dataset.of(data).load(None))
+        return diagnostic.applies(load(data["name"]))
     except LabError:
         return False
 
 
-def run_with(name: str, steps: int = 30) -> Run:
-    model = fitting(entries("diagnostic")[name], hidden=(16,))
+@cache
+def load(name: str) -> Task:
+    return next(Dataset.of(data).load(None) for data in DATA if data["name"] == name)
+
+
+def run_with(name: str, steps: int = 30, model: dict[str, Any] | None = None) -> Run:
+    model = model or fitting(entries("diagnostic")[name], hidden=(16,))
     spec = {"dataset": data_for(name), "model": model, "diagnostics": [choice(name)]}
     run = Run.build(TrainSpec.model_validate(spec), None)
     for _ in range(steps):
@@ -114,6 +120,18 @@ def test_it_touches_neither_model_nor_randomness(name: str) -> None:
     assert torch.equal(run.generator.get_state(), own)
     assert [module.training for module in run.model.modules()] == modes
     assert all(weight.grad is None for weight in run.model.parameters())
+    for key, tensor in run.model.state_dict().items():
+        assert torch.equal(tensor, before[key])
+
+
+@pytest.mark.parametrize("name", [n for n in DIAGNOSTICS if data_for(n) == DATA[0]])
+def test_it_looks_at_convolutions_shortcuts_and_batch_normalisation(name: str) -> None:
+    run = run_with(name, steps=2, model={"name": "preact_resnet", "blocks": 1, "width": 2})
+    before = copy.deepcopy(run.model.state_dict())
+    found = readings(run)
+    assert found
+    for value in found.values():
+        assert not isinstance(value, float) or math.isfinite(value)
     for key, tensor in run.model.state_dict().items():
         assert torch.equal(tensor, before[key])
 

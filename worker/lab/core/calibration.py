@@ -28,11 +28,11 @@ class Reliability:
 def reliability(probabilities: Tensor, y: Tensor, bins: int = 15) -> Reliability:
     """Examples sorted into `bins` bins ((b−1)/bins, b/bins] by the largest of their probabilities
     (N, K); `confidence` is the mean of these in a bin, `right` counts right answers."""
-    sure, answer = probabilities.double().max(1)
+    sure, answer = probabilities.double().cpu().max(1)
     place = (sure * bins).ceil().long().clamp(1, bins) - 1
     count = torch.bincount(place, minlength=bins)
     total = torch.bincount(place, sure, bins)
-    right = torch.bincount(place, (answer == y).double(), bins)
+    right = torch.bincount(place, (answer == y.cpu()).double(), bins)
     held = count > 0
     return Reliability(count[held], total[held] / count[held], right[held])
 

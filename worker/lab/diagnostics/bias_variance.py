@@ -30,6 +30,8 @@ class BiasVariance(Diagnostic):
     bias −log π̄_y, variance the mean of KL(π̄ ‖ π_m), in nats, biased as M is small. Loss = bias +
     variance exactly. Every network sees its own adversarial inputs: PGD from the clean input,
     `steps` steps of 3·eps/steps. A shift of scale within any of the networks changes nothing.
+
+    Takes about 4 s of one core with one peer on the default CNN for MNIST (106,000 parameters).
     """
 
     title: ClassVar[str] = "Bias and variance"

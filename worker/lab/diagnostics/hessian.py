@@ -29,6 +29,8 @@ class Hessian(Diagnostic):
     `trace`, Hutchinson's mean of vᵀHv, and `trace_error`, its standard error; `spectrum`, log₁₀ of
     the density of eigenvalues (stochastic Lanczos quadrature), smoothed by Gaussians of 1 % of the
     range. Shifts of scale change all of it.
+
+    Takes about 25 s of one core on the default CNN for MNIST (106,000 parameters).
     """
 
     title: ClassVar[str] = "Hessian"

@@ -30,6 +30,8 @@ class Landscape(Diagnostic):
     random at a right angle, both of length 1 in input units and not cut to [0, 1].
     `diagnostic/landscape/weights` or `…/inputs` comes as a surface of 5 × 5 points, then with twice
     as many intervals again and again; its middle is the loss itself.
+
+    Takes about 13 s of one core on the default CNN for MNIST (106,000 parameters).
     """
 
     title: ClassVar[str] = "Loss landscape"

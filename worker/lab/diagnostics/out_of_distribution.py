@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
-from pathlib import Path
 from typing import Annotated, ClassVar
 
-import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn import functional as F
 
 from worker.contract.spec import Choice
-from worker.lab.core.dataset import Dataset
 from worker.lab.core.detection import aupr, auroc
 from worker.lab.core.diagnostic import Diagnostic, Reading, View
-from worker.lab.core.errors import LabError
+from worker.lab.core.foreign import foreign, require_foreign
 from worker.lab.core.nested import known
 from worker.lab.core.outputs import outputs
 from worker.lab.core.task import Split, Task
@@ -50,20 +45,14 @@ class OutOfDistribution(Diagnostic):
 
     def applies(self, task: Task) -> bool:
         """Raises LabError("bad_spec") where the other data set is no other or cannot fit."""
-        other = Dataset.of(self.against)
-        if other.name() == task.name:
-            raise LabError("bad_spec", f"out_of_distribution: the run is on {task.name} itself")
-        fits = other.shape == task.shape or other.layout == task.layout == "image"
-        if not fits:
-            shapes = f"inputs {other.shape} cannot be made {task.shape}"
-            raise LabError("bad_spec", f"out_of_distribution against {other.name()}: {shapes}")
+        require_foreign(self.name(), self.against, task)
         return True
 
     def survey(self, view: View) -> Iterator[Reading]:
         own = view.task.test.head(self.limit)
-        foreign = _foreign(self.against.model_dump_json(), view.datasets, view.task.shape)
-        count = min(len(own), len(foreign))
-        scored = [_scores(view, split.head(count)) for split in (own, foreign.to(own.x.device))]
+        other = foreign(self.against, view.datasets, view.task.shape).to(own.x.device)
+        count = min(len(own), len(other))
+        scored = [_scores(view, split.head(count)) for split in (own, other)]
         for name in scored[0]:
             inside, outside = (scores[name] for scores in scored)
             key = f"diagnostic/out_of_distribution/{name}"
@@ -76,21 +65,3 @@ def _scores(view: View, split: Split) -> dict[str, Tensor]:
     log = outputs(view.model, split).log_softmax(1)
     p = log.exp()
     return {"max_probability": p.max(1).values, "entropy": (p * log).sum(1)}
-
-
-@lru_cache(maxsize=2)
-def _foreign(choice: str, folder: Path | None, shape: tuple[int, ...]) -> Split:
-    """The other data set's test examples, in the form of the own ones: loaded once a process."""
-    test = Dataset.of(Choice.model_validate_json(choice)).load(folder).test
-    return Split(fitted(test.x, shape), test.y)
-
-
-def fitted(x: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Images (N, C, H, W) in another size and number of channels; points as they are."""
-    if tuple(x.shape[1:]) == shape:
-        return x
-    channels, *size = shape
-    if x.shape[1] != channels:
-        x = x.mean(1, keepdim=True).expand(-1, channels, -1, -1)
-    resized: Tensor = F.interpolate(x, size, mode="bilinear", antialias=True, align_corners=False)
-    return torch.clamp(resized, 0, 1)

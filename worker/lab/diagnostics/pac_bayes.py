@@ -32,6 +32,8 @@ class PacBayes(Diagnostic):
     / (ε² + σ²(w_i − w_i(0))²)] + log(m/σ) + 10. A widely used code draws with the variance as
     standard deviation and reports √σ for σ; this one does not. Shifts of scale change the isotropic
     ones; only ε makes the magnitude-aware σ not quite invariant.
+
+    Takes about 11 s of one core on the default CNN for MNIST (106,000 parameters).
     """
 
     title: ClassVar[str] = "PAC-Bayes flatness"

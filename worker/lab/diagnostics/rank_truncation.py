@@ -22,6 +22,8 @@ class RankTruncation(Diagnostic):
     = 1, 2, 4, … and the full rank. `needed/layer1`, … is the least of these j at which accuracy is
     within a point of the whole network's. Little of a layer is needed where it can be compressed.
     Shifts of scale leave it as it is.
+
+    Takes about 2 s of one core on the default CNN for MNIST (106,000 parameters).
     """
 
     title: ClassVar[str] = "Rank truncation"

