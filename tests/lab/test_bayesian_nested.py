@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from tests.lab.theory import cnn, mlp, task
+from worker.lab.core.certify import Limits, certify
+from worker.lab.core.errors import LabError
 from worker.lab.core.layers import Layers
 from worker.lab.core.method import Method
 from worker.lab.core.monte_carlo import Dice, MonteCarlo
@@ -181,6 +183,14 @@ def test_layers_are_still_seen_and_the_released_choice_spares_the_first() -> Non
     later = nested(IMAGES, gated="later_convolutions")
     assert [unit is not None for _, unit in ordered(later)] == [True, False, False]
     assert not isinstance(Layers.of(later).modules[0], Noisy)
+
+
+def test_no_bound_and_no_certificate_is_claimed() -> None:
+    for model in (nested().eval(), dropped(8).eval()):
+        layers = Layers.of(model)
+        assert float(layers.bound(layers.norms())) == math.inf
+        with pytest.raises(LabError, match="no certificate"):
+            certify(model, POINTS.train.x, POINTS.train.y, Limits.even(layers, 0.01))
 
 
 def test_every_parameter_is_learned() -> None:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from worker.lab.core.errors import LabError
-from worker.lab.core.layers import BatchNorm, Weighted, slope
+from worker.lab.core.layers import BatchNorm, Unsteady, Weighted, slope
 
 
 @dataclass(frozen=True)
@@ -28,8 +28,10 @@ class Affine:
 
     @classmethod
     def of(cls, module: Weighted, fold: BatchNorm | None) -> Affine:
-        """Differentiable in W, b, γ and β; running statistics are constants.
-        Raises LabError("bad_spec") for grouped and for not zero-padded convolutions."""
+        """Differentiable in W, b, γ and β; running statistics are constants. Raises
+        LabError("bad_spec") for grouped and for not zero-padded convolutions, and for noise."""
+        if isinstance(module, Unsteady):
+            raise LabError("bad_spec", "no certificate is known for a layer with noise")
         if isinstance(module, nn.Conv2d) and (module.groups > 1 or module.padding_mode != "zeros"):
             raise LabError("bad_spec", "no certificate is known for this kind of convolution")
         weight = module.weight

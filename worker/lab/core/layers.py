@@ -160,7 +160,7 @@ def stretch(module: nn.Module) -> float:
     """By how much a module can stretch a difference, beside the norm of its weight."""
     match module:
         case Unsteady() if not isinstance(module, nn.Identity):
-            pass
+            return math.inf  # no bound is known of what is random
         case Normalize():
             return 1 / float(module.std.min())
         case nn.Linear() | nn.ReLU() | nn.Flatten() | AvgPool() | nn.Identity():

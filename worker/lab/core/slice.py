@@ -8,7 +8,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from worker.lab.core.layers import BatchNorm, Weighted
 from worker.lab.core.model import Residual
@@ -42,11 +41,21 @@ def sliced(model: nn.Module, share: float) -> nn.Sequential:
 
 @torch.no_grad()
 def size(model: nn.Module, x: Tensor) -> Size:
-    """Of a network without noise; x is one example (1, *shape)."""
-    with FlopCounterMode(display=False) as counter:
+    """Of a network; x is one example (1, *shape)."""
+    macs = 0
+
+    def count(layer: nn.Module, _: object, out: Tensor) -> None:
+        nonlocal macs
+        macs += out.numel() * layer.get_parameter("weight")[0].numel()
+
+    weighted = [module for module in model.modules() if isinstance(module, Weighted)]
+    handles = [module.register_forward_hook(count) for module in weighted]
+    try:
         model(x)
-    parameters = sum(weight.numel() for weight in model.parameters())
-    return Size(parameters, counter.get_total_flops() // 2)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return Size(sum(weight.numel() for weight in model.parameters()), macs)
 
 
 def _chain(module: nn.Module, kept: _Kept, share: float) -> tuple[nn.Sequential, _Kept]:
@@ -89,12 +98,12 @@ def _leaving(link: Weighted, behind: list[nn.Module], share: float) -> _Kept:
 
 def _layer(link: Weighted, inputs: int, outputs: int) -> Weighted:
     made: Weighted
-    bias = link.bias is not None
+    bias = link.bias is not None  # made on no device, so that nothing draws its weights
     if isinstance(link, nn.Linear):
-        made = nn.Linear(inputs, outputs, bias)
+        made = nn.Linear(inputs, outputs, bias, device="meta")
     else:
         sizes = link.kernel_size, link.stride, link.padding, link.dilation
-        made = nn.Conv2d(inputs, outputs, *sizes, bias=bias)  # type: ignore[arg-type]
+        made = nn.Conv2d(inputs, outputs, *sizes, bias=bias, device="meta")  # type: ignore[arg-type]
     made.weight = nn.Parameter(link.weight.detach()[:outputs, :inputs].clone())
     if link.bias is not None:
         made.bias = nn.Parameter(link.bias.detach()[:outputs].clone())

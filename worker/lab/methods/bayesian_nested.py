@@ -43,6 +43,7 @@ class BayesianNested(Method):
     (`sampling` as_released): its draws are nearly uniform whatever β is. Its KL takes the mean
     over a filter's weights, not the sum, times 1e-5, and another prior (`kl` as_released); `elbo`
     sums, with a log-uniform prior, over N training examples: kl_weight below 1 is a cold posterior.
+    No bound is known of noise: `bound_tightness` shows infinity.
     """
 
     title: ClassVar[str] = "Bayesian nested network"
@@ -50,7 +51,7 @@ class BayesianNested(Method):
     invariant: ClassVar[bool | None] = True
     needs: ClassVar[tuple[str, ...]] = ("hidden",)
     excludes: ClassVar[dict[str, str]] = {
-        "diagnostic/bound_tightness": "no bound is known of a network with noise",
+        "weight_perturbation": "its certificate knows no noise",
     }
 
     gated: Gated = Field("hidden", description="which layers have gates; the last has none")

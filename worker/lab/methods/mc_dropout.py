@@ -24,7 +24,8 @@ class McDropout(Method):
     function: attacks and calibration see the mean.
 
     The paper's weight decay, which stands for the prior, is the method `lp`. Batch normalisation
-    sees the dropped activations in training.
+    sees the dropped activations in training. No bound is known of noise: `bound_tightness` shows
+    infinity.
     """
 
     title: ClassVar[str] = "Monte-Carlo dropout"
@@ -33,7 +34,7 @@ class McDropout(Method):
     needs: ClassVar[tuple[str, ...]] = ("hidden",)
     excludes: ClassVar[dict[str, str]] = {
         "bayesian_nested": "each averages the network over draws of its own",
-        "diagnostic/bound_tightness": "no bound is known of a network with noise",
+        "weight_perturbation": "its certificate knows no noise",
     }
 
     rate: Annotated[float, Field(ge=0, lt=1)] = Field(0.2, description="chance of being dropped")

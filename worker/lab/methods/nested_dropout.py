@@ -59,6 +59,7 @@ class NestedDropout(Method):
     needs: ClassVar[tuple[str, ...]] = ("hidden",)
     excludes: ClassVar[dict[str, str]] = {
         "bayesian_nested": "each decides which channels are open",
+        "weight_perturbation": "its certificate is of the whole network, not of a random part",
     }
 
     gated: Gated = Field("hidden", description="which layers are narrowed; the last never is")
