@@ -124,14 +124,21 @@ def _methods(catalog: Catalog, spec: Mapping[str, Any]) -> list[Component]:
 
 def _diagnostics(catalog: Catalog, spec: Mapping[str, Any]) -> list[Component]:
     names = [choice["name"] for choice in spec["diagnostics"]]
-    boxes = [
-        dmc.Checkbox(
-            value=entry["name"], label=entry["title"], description=entry["summary"], size="sm"
-        )
-        for entry in specs.of_kind(catalog, "diagnostic")
-    ]
+    first = {*names, *specs.DEFAULTS["diagnostics"]}
+    entries = specs.of_kind(catalog, "diagnostic")
+    more = [_box(entry) for entry in entries if entry["name"] not in first]
     group = dmc.CheckboxGroup(
-        html.Div(boxes, className="boxes"),
+        [
+            html.Div(
+                [_box(entry) for entry in entries if entry["name"] in first], className="boxes"
+            ),
+            html.Details(
+                [html.Summary(f"{len(more)} more"), html.Div(more, className="boxes")],
+                className="folded",
+            )
+            if more
+            else None,
+        ],
         id=ids.control("diagnostics"),
         value=names,
         **{"aria-label": "Measure while training"},
@@ -142,6 +149,12 @@ def _diagnostics(catalog: Catalog, spec: Mapping[str, Any]) -> list[Component]:
         className="method-cards",
     )
     return [group, cards]
+
+
+def _box(entry: Entry) -> Component:
+    return dmc.Checkbox(
+        value=entry["name"], label=entry["title"], description=entry["summary"], size="sm"
+    )
 
 
 def chosen_at(catalog: Catalog, path: str, value: Any, spec: Mapping[str, Any]) -> list[Any]:

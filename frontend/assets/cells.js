@@ -44,7 +44,8 @@
     return duration((to === null ? Date.now() / 1000 : to) - from);
   }
 
-  const SPECIAL = { nan: "not a number", inf: "∞", "-inf": "−∞" };
+  const grouped = (whole) => String(whole).replace(/\B(?=(\d{3})+$)/g, " ");
+  const SPECIAL = { nan: "NaN", inf: "∞", "-inf": "−∞" };
 
   function number(value) {
     if (value === undefined || value === null) return "";
@@ -55,10 +56,8 @@
       const power = String(Number(exponent)).replace(/./g, (c) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(c)]);
       return mantissa + " × 10" + power;
     }
-    return (size >= 1000 ? String(Math.round(value)) : value === 0 ? "0" : value.toPrecision(3)).replace("-", "−");
+    return (size >= 1000 ? grouped(Math.round(value)) : value === 0 ? "0" : value.toPrecision(3)).replace("-", "−");
   }
-
-  const grouped = (whole) => String(whole).replace(/\B(?=(\d{3})+$)/g, " ");
 
   function percent(value) {
     return typeof value === "number" ? (100 * value).toFixed(1) + " %" : number(value);

@@ -143,27 +143,28 @@ GRID_THEME = (
 
 
 def _columns() -> list[dict[str, Any]]:
-    name = {"cellRenderer": "jobName", "minWidth": 150, "flex": 3, "sortable": True}
-    state = {"cellRenderer": "jobState", "width": 104, "sortable": True}
-    progress = {"cellRenderer": "jobProgress", "width": 118}
+    name = {"cellRenderer": "jobName", "minWidth": 150, "flex": 4, "sortable": True}
+    state = {"cellRenderer": "jobState", "width": 102, "sortable": True}
+    progress = {"cellRenderer": "jobProgress", "width": 112}
     return [
         {"colId": "name", "headerName": "Name", "field": "name", **name},
         {"colId": "state", "headerName": "State", "field": "state", **state},
         {"colId": "progress", "headerName": "Progress", "field": "progress", **progress},
-        _read("data", "Data and network", "jobData", minWidth=130, flex=2),
-        _read("methods", "Methods", "jobMethods", minWidth=76, flex=1),
+        _read("data", "Data and network", "jobData", minWidth=130, flex=3),
+        _read("methods", "Methods", "jobMethods", minWidth=76, flex=2),
         _read("accuracy", "Test accuracy", "jobAccuracy", width=82, number=True),
-        _read("loss", "Loss", "jobLoss", width=78, number=True),
-        _read("norm", "Intrinsic norm", "jobNorm", width=80, number=True),
-        _read("robust", "Robust", "jobRobust", width=74, number=True)
-        | {"tooltipValueGetter": {"function": "jobRobustWords(params)"}},
-        _read("created_at", "Created", "jobCreated", width=100, sortable=True),
-        _read("took", "Took", "jobTook", width=88, number=True),
+        _read("loss", "Loss", "jobLoss", width=92, number=True),
+        _read("norm", "Intrinsic norm", "jobNorm", width=84, number=True),
+        _read("robust", "Robust", "jobRobust", "jobRobustWords", width=74, number=True),
+        _read("created_at", "Created", "jobCreated", width=94, sortable=True),
+        _read("took", "Took", "jobTook", width=84, number=True),
     ]
 
 
-def _read(id: str, title: str, function: str, number: bool = False, **more: Any) -> dict[str, Any]:
-    """A column whose cells a function of cells.js reads from the whole job."""
+def _read(
+    id: str, title: str, function: str, tip: str = "", number: bool = False, **more: Any
+) -> dict[str, Any]:
+    """A column whose cells, and their tooltips, functions of cells.js read from the whole job."""
     aligned = (
         {
             "headerClass": "ag-right-aligned-header",
@@ -173,7 +174,10 @@ def _read(id: str, title: str, function: str, number: bool = False, **more: Any)
         if number
         else {}
     )
-    value = {"valueGetter": {"function": f"{function}(params)"}}
+    value = {
+        "valueGetter": {"function": f"{function}(params)"},
+        "tooltipValueGetter": {"function": f"{tip or function}(params)"},
+    }
     return {"colId": id, "headerName": title, **value, **aligned, **more}
 
 

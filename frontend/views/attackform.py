@@ -108,12 +108,12 @@ def params(catalog: Catalog, attacks: Iterable[Mapping[str, Any]]) -> list[Compo
         made = forms.controls(
             catalog, _asked(catalog, attack["name"]), f"{attack['name']}.", attack
         )
-        legend = html.Legend([entry["title"], " ", html.Span(entry["summary"], className="about")])
-        shown.append(
-            html.Fieldset(
-                [legend, forms.grid([_ours(one) for one in made])], className="entry-card"
-            )
-        )
+        inside = [
+            html.Legend(entry["title"]),
+            html.P(entry["summary"], className="about"),
+            forms.grid([_ours(one) for one in made]),
+        ]
+        shown.append(html.Fieldset(inside, className="entry-card"))
     return shown
 
 

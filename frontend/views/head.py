@@ -10,6 +10,7 @@ from dash.development.base_component import Component
 
 from frontend import parts, words
 from frontend.api import Job
+from frontend.plots.board import expected
 from frontend.plots.series import Series
 from frontend.views import ids
 
@@ -201,14 +202,17 @@ def figures(job: Job, series: Mapping[str, Series], robust: Component | None) ->
     """The row of numbers; `data-value` tells the live script which measurement each is."""
     last: dict[str, Any] = {**(job["summary"] or {})}
     last |= {name: found.last for name, found in series.items() if found.last is not None}
-    shown = [
-        _figure("Test accuracy", "test/accuracy", "percent", last, ("train ", "train/accuracy")),
-        _intrinsic(last, series),
-        _figure(
-            "Input gradient", "gradient/input", "number", last, ("largest ", "gradient/input_max")
+    gradient = ("largest ", "gradient/input_max")
+    made = {
+        "test/accuracy": _figure(
+            "Test accuracy", "test/accuracy", "percent", last, ("train ", "train/accuracy")
         ),
-        _bound(last),
-    ]
+        "norm/intrinsic": _intrinsic(last, series),
+        "gradient/input": _figure("Input gradient", "gradient/input", "number", last, gradient),
+        "gradient/bound_max": _bound(last),
+    }
+    measured = {*last, *expected([], [one["name"] for one in job["spec"]["diagnostics"]], "")}
+    shown = [figure for name, figure in made.items() if name in measured]
     return [*shown, robust] if robust is not None else shown
 
 

@@ -17,6 +17,7 @@ from frontend.views.curves import Told
 from frontend.views.head import attack_words, examples
 from frontend.views.plotcard import plot_card
 
+Checks = Sequence[tuple[str, Any, str]]
 WORST = "attack/worst/accuracy"
 MOST_PICTURES = 12
 
@@ -143,9 +144,7 @@ def evaluation_card(told: Told) -> Component:
     for attack, item in tables:
         if item is None:
             continue
-        if len(attacks) > 1:
-            body.append(html.H3(attack_words(attack)))
-        body.append(html.Ul([_check(*row) for row in _checks(item["value"])], className="checks"))
+        body.append(_trusted(attack, list(_checks(item["value"])), alone=len(attacks) == 1))
     waiting = html.P("The checks come with the last ε.", className="about")
     names = " ".join(f"attack/{attack['name']}/card" for attack in attacks)
     return html.Div(
@@ -158,6 +157,19 @@ def evaluation_card(told: Told) -> Component:
         ),
         **{"data-measurement": names},
     )
+
+
+def _trusted(attack: Mapping[str, Any], checks: Checks, *, alone: bool) -> Component:
+    """An attack's checks; of several attacks those are folded that passed them all."""
+    listed = html.Ul([_check(*row) for row in checks], className="checks")
+    if alone:
+        return listed
+    failed = sum(passed is False for _, passed, _ in checks)
+    careful = sum(passed is None for _, passed, _ in checks)
+    told = [f"{failed} failed"] * bool(failed) + [f"{careful} to be careful with"] * bool(careful)
+    words = ", ".join(told) or f"all {len(checks)} passed"
+    summary = html.Summary([html.Strong(attack_words(attack)), f": {words}"])
+    return html.Details([summary, listed], open=bool(told), className="trusted")
 
 
 def _checks(value: Mapping[str, Any]) -> Iterable[tuple[str, Any, str]]:

@@ -11,7 +11,7 @@ from dash.development.base_component import Component
 
 from frontend import links, parts, words
 from frontend.api import Artifact, Job
-from frontend.views.head import what
+from frontend.views.head import ENDED, what
 
 
 def sections(
@@ -75,7 +75,9 @@ def _left(job: Job, artifacts: Sequence[Artifact]) -> Component:
         )
         for found in artifacts
     ]
-    none = html.P("It has left no files yet; the network is saved at the end.", className="about")
+    over = job["state"] in ENDED
+    told = "It left no files." if over else "No files yet; the network is saved at the end."
+    none = html.P(told, className="about")
     body = html.Table(html.Tbody(rows), className="plain-table") if rows else none
     return parts.card(
         body, title="Artifacts", about="safetensors: no code inside", id="job-artifacts"

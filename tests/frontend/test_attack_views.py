@@ -159,6 +159,18 @@ def test_checks_are_said_in_words_and_marks() -> None:
     ]
 
 
+def test_of_several_attacks_those_that_passed_every_check_are_folded() -> None:
+    names = ("pgd", "fgsm")
+    spec = {**attack()["spec"], "attacks": [{"name": name} for name in names]}
+    good = {"columns": {"check": ["a"], "passed": [True], "detail": [""]}}
+    items = [shape("attack/pgd/card", CARD, "table"), shape("attack/fgsm/card", good, "table")]
+    shown = found(result.result(Told(attack(spec=spec), items), [], "light"), "attack-evaluation")
+    folded = [part for part in parts(shown) if type(part).__name__ == "Details"]
+    assert [part.open for part in folded] == [True, False]
+    words = [text(part.children[0]) for part in folded]
+    assert words == ["PGD: 1 failed, 1 to be careful with", "FGSM: all 1 passed"]
+
+
 def test_other_jobs_are_drawn_beside_it() -> None:
     other = Told(attack(id="def", name="weight decay"), [shape(result.WORST, ACCURACY, "curve")])
     shown = result.result(Told(attack(), ITEMS), [other], "dark")

@@ -158,12 +158,20 @@ def test_a_failure_tells_the_step_the_reason_and_what_to_do() -> None:
 
 
 def test_figures_are_named_for_the_script_and_say_what_they_mean() -> None:
-    shown = head.figures(job(), {}, None)
+    names = ("accuracy", "intrinsic_norms", "input_gradient", "bound_tightness")
+    spec = {**job()["spec"], "diagnostics": [{"name": name} for name in names]}
+    shown = head.figures(job(spec=spec), {}, None)
     words = [text(one) for one in shown]
     assert words[0].startswith("Test accuracy92.8 %")
     assert words[3] == "Bound12527 × the largest measured"
     named = {getattr(part, "data-value", None) for one in shown for part in parts(one)}
     assert {"test/accuracy", "norm/intrinsic", "gradient/bound_max gradient/input_max"} <= named
+
+
+def test_a_figure_that_is_never_measured_is_left_out() -> None:
+    spec = {**job()["spec"], "diagnostics": [{"name": "accuracy"}]}
+    shown = head.figures(job(spec=spec, summary={}), {}, None)
+    assert [text(one)[:13] for one in shown] == ["Test accuracy"]
 
 
 def test_the_intrinsic_norm_tells_where_it_began() -> None:

@@ -21,7 +21,8 @@ class Optimizer(Spec):
 
     lr: Annotated[float, Field(gt=0, le=100)] = Field(0.1, description="learning rate at the start")
     schedule: Literal["constant", "cosine", "steps"] = Field(
-        "constant", description="constant; cosine to zero; or times `decay` at `decay_at`"
+        "constant",
+        description="constant; cosine to zero; steps: times the drop factor, now and then",
     )
     decay: Annotated[float, Field(gt=0, le=1)] = Field(
         0.1, title="Drop factor", description="steps: times this at each drop"
