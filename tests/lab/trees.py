@@ -6,10 +6,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from tests.lab.theory import cnn, doubled, mlp, task
 from worker.lab.core.model import AvgPool, Normalize, Residual
 
 SHAPE = (2, 6, 6)
 CLASSES = 3
+POINTS, IMAGES = task((5,), CLASSES), task(SHAPE, CLASSES)
 
 
 def conv(
@@ -95,3 +97,20 @@ def _statistics(norm: nn.BatchNorm2d) -> None:
 def points(count: int, shape: tuple[int, ...], seed: int = 4) -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     return torch.rand(count, *shape, dtype=torch.double, generator=generator)
+
+
+def build(kind: str, seed: int) -> nn.Module:
+    match kind:
+        case "mlp" | "no biases":
+            return doubled(mlp(POINTS, (8, 6), bias=kind == "mlp", seed=seed)).eval()
+        case "cnn":
+            return doubled(cnn(IMAGES, seed=seed)).eval()
+        case "linear blocks":
+            return residual_mlp(seed)
+        case "batch norm first":
+            return preact(seed)
+    return resnet(kind == "batch norm", seed)
+
+
+def shape(kind: str) -> tuple[int, ...]:
+    return {"mlp": (5,), "no biases": (5,), "linear blocks": (4,)}.get(kind, SHAPE)
