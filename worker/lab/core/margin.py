@@ -5,16 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from worker.lab.core import attack_loss
 from worker.lab.core.outputs import parts
 from worker.lab.core.task import Split
 
 
 def margin(logits: Tensor, y: Tensor) -> Tensor:
-    """f_y − max_{k≠y} f_k of every example, (B,): negative where the answer is wrong.
-    Differentiable; ties go to the first class."""
-    own = logits.gather(1, y[:, None])[:, 0]
-    others = logits.scatter(1, y[:, None], -torch.inf)
-    return own - others.max(1).values
+    """f_y − max_{k≠y} f_k of every example, (B,): negative where the answer is wrong."""
+    return -attack_loss.margin(logits, y)
 
 
 def margins_and_gradients(model: nn.Module, split: Split) -> tuple[Tensor, Tensor]:

@@ -17,10 +17,11 @@ class SpectralComplexity(Diagnostic):
     """The spectral complexity of margin bounds, measured from zero and from where training began.
 
     R_M = Π_l ‖W_l‖₂ · ( Σ_l (‖(W_l − M_l)ᵀ‖_{2,1} / ‖W_l‖₂)^{2/3} )^{3/2}, where ‖Aᵀ‖_{2,1} adds up
-    the l2 norms of A's rows. The bound on the generalization gap grows with ‖X‖_F R_M / (γ m).
-    Convolutions are the whole linear maps that they are on inputs of this size, not their kernels
-    as matrices; batch normalisation right after a layer is folded in, that of now into M too; in
-    residual blocks Π becomes the tree of core/layers.py (derived here). Readings under
+    the l2 norms of A's rows. This form is the one commonly cited, not checked against the paper's
+    text. The bound on the generalization gap grows with ‖X‖_F R_M / (γ m). Convolutions are the
+    whole linear maps that they are on inputs of this size, not their kernels as matrices; batch
+    normalisation right after a layer is folded in, that of now into M too; in residual blocks Π
+    becomes the tree of core/layers.py (derived here). Readings under
     `diagnostic/spectral_complexity`: `origin` (M = 0), `initial` (M = W(0)) and `product`, Π
     ‖W_l‖₂. Shifts of scale change `initial` alone.
     """
