@@ -1,0 +1,191 @@
+// The Compare page: fetches the chosen measurements of all jobs as columns, keeps them growing while
+// jobs run, and has them drawn. What is chosen stays in the address.
+(function () {
+  "use strict";
+
+  const scope = (window.normscope = window.normscope || {});
+  const BUDGET = 60000; // points on a card, over all jobs
+  const LIVE_MS = 1000;
+  const byId = (id) => document.getElementById(id);
+  const ENDED = ["succeeded", "failed", "cancelled"];
+  let page = null;
+  let stops = [];
+
+  // --- what is fetched ---------------------------------------------------------------------------
+  const points = () => Math.max(60, Math.min(2000, Math.floor(BUDGET / page.jobs.length)));
+
+  async function overlay(names, range = "") {
+    const jobs = page.jobs.map((job) => job.id).join(",");
+    const query = `jobs=${encodeURIComponent(jobs)}&name=${encodeURIComponent(names.join(","))}&points=${points()}${range}`;
+    const answer = await fetch(`/api/v1/overlay?${query}`);
+    const found = await answer.json().catch(() => ({}));
+    if (!answer.ok) throw new Error(found.detail || answer.statusText);
+    return found.items.map(column);
+  }
+
+  function column(item) {
+    const began = item.time[0];
+    const number = (value) => (typeof value === "number" ? value : NaN);
+    return { ...item, time: item.time.map((time) => time - began), began, value: item.value.map(number) };
+  }
+
+  async function load(names) {
+    const missing = names.filter((name) => !page.columns[name]);
+    if (!missing.length) return;
+    missing.forEach((name) => (page.columns[name] = new Map()));
+    try {
+      for (const item of await overlay(missing)) page.columns[item.name].set(item.job, item);
+    } catch (error) {
+      missing.forEach((name) => delete page.columns[name]);
+      notes(missing, `This measurement could not be read: ${error.message}`);
+    }
+  }
+
+  // A reader zoomed in: the same stretch at full resolution.
+  async function zoom(name, low, high) {
+    if (page.choice.along !== "step") return;
+    const mine = (page.zoomed[name] = (page.zoomed[name] || 0) + 1);
+    const range = `&from=${Math.max(0, Math.floor(low))}&to=${Math.max(0, Math.ceil(high))}`;
+    const items = await overlay([name], range);
+    if (!page || page.zoomed[name] !== mine) return;
+    const close = new Map(items.map((item) => [item.job, item]));
+    scope.overlay.draw(page, name, close);
+  }
+
+  function whole(name) {
+    page.zoomed[name] = (page.zoomed[name] || 0) + 1;
+    scope.overlay.draw(page, name);
+  }
+
+  function notes(names, text) {
+    for (const name of names) {
+      const card = byId(`card-${scope.overlay.key(name)}`);
+      const place = card && card.querySelector("[data-thinned]");
+      if (place) place.textContent = text;
+    }
+  }
+
+  // --- what comes in while jobs run ----------------------------------------------------------------
+  function measured(batch) {
+    if (!page || !page.byId[batch.job]) return;
+    for (const item of batch.items) {
+      if (item.shape !== "scalar") continue;
+      const value = typeof item.value === "number" ? item.value : NaN;
+      page.byId[batch.job].summary[item.name] = item.value;
+      const known = page.columns[item.name];
+      if (!known) continue;
+      const mine = known.get(batch.job) || fresh(known, batch.job, item);
+      if (item.attempt < mine.attempt || (item.attempt === mine.attempt && item.seq <= mine.seq)) continue;
+      if (item.attempt > mine.attempt) cut(mine, item);
+      mine.step.push(item.step);
+      mine.epoch.push(item.epoch);
+      mine.time.push(item.time - mine.began);
+      mine.value.push(value);
+      mine.attempt = item.attempt;
+      mine.seq = item.seq;
+      page.changed.add(item.name);
+    }
+    if (!page.timer) page.timer = window.setTimeout(flush, LIVE_MS);
+  }
+
+  function fresh(known, job, item) {
+    const made = { job, name: item.name, step: [], epoch: [], time: [], value: [], began: item.time, attempt: item.attempt, seq: 0 };
+    known.set(job, made);
+    return made;
+  }
+
+  // A later attempt goes over the same steps again: its points take the place of the earlier one's.
+  function cut(mine, item) {
+    const keep = mine.step.findIndex((step) => step >= item.step);
+    if (keep < 0) return;
+    for (const name of ["step", "epoch", "time", "value"]) mine[name].length = keep;
+  }
+
+  function flush() {
+    page.timer = 0;
+    for (const name of page.changed) if (!page.close[name]) scope.overlay.draw(page, name);
+    page.changed.clear();
+    scope.relations.draw(page);
+  }
+
+  function state(job) {
+    const mine = page && page.byId[job.id];
+    if (!mine) return;
+    mine.state = job.state;
+    mine.summary = { ...job.summary, ...mine.summary };
+  }
+
+  // --- a page begins, a choice is made ---------------------------------------------------------------
+  function start(told) {
+    stop();
+    if (!told || !byId("compare-page")) return null;
+    page = {
+      ...told, byId: Object.fromEntries(told.jobs.map((job) => [job.id, job])),
+      columns: {}, changed: new Set(), zoomed: {}, close: {}, timer: 0, choice: { along: "step" },
+    };
+    const running = told.jobs.filter((job) => !ENDED.includes(job.state)).slice(0, 50);
+    stops = [scope.events.on("measured", measured), scope.events.on("state", state)];
+    if (running.length) {
+      const after = Object.fromEntries(running.map((job) => [job.id, job.cursor]));
+      scope.events.open({ jobs: running.map((job) => job.id), after, owner: byId("compare-page") });
+    }
+    return Date.now();
+  }
+
+  function stop() {
+    stops.forEach((end) => end());
+    stops = [];
+    if (page) {
+      window.clearTimeout(page.timer);
+      scope.events.close();
+    }
+    page = null;
+  }
+
+  async function choose(_, color, dash, facet, band, smooth, along, left, up, names) {
+    const told = window.dash_clientside.no_update;
+    for (let tries = 0; !page && tries < 100; tries += 1) await new Promise((done) => window.setTimeout(done, 50));
+    if (!page) return told;
+    page.choice = { color, dash, facet, band, smooth: Number(smooth) || 0, along, left, up, names: names || [] };
+    address(page.choice);
+    await load(page.choice.names);
+    for (const name of page.choice.names) scope.overlay.draw(page, name);
+    scope.relations.draw(page);
+    return told;
+  }
+
+  function address({ color, dash, facet, band, smooth, along, left, up, names }) {
+    const set = scope.plots.setQuery;
+    set("name", names.length ? names.join(",") : null);
+    set("color", color);
+    set("dash", dash === "none" ? null : dash);
+    set("facet", facet === "none" ? null : facet);
+    set("band", band ? "1" : null);
+    set("smooth", smooth ? String(smooth) : null);
+    set("x", along === "step" ? null : along);
+    set("left", left);
+    set("up", up);
+  }
+
+  // --- the table as CSV --------------------------------------------------------------------------------
+  function csv() {
+    const names = [...new Set(page.jobs.flatMap((job) => Object.keys(job.summary)))].sort();
+    const head = ["id", "name", "state", ...page.paths, ...names];
+    const rows = page.jobs.map((job) => [job.id, job.name, job.state, ...page.paths.map((path) => job.spec[path]), ...names.map((name) => job.summary[name])]);
+    const cell = (value) => (value === null || value === undefined ? "" : /[",\n]/.test(value) ? `"${String(value).replaceAll('"', '""')}"` : value);
+    const text = [head, ...rows].map((row) => row.map(cell).join(",")).join("\n") + "\n";
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+    link.download = "compare.csv";
+    link.click();
+    window.setTimeout(() => URL.revokeObjectURL(link.href), 1000);
+  }
+
+  document.addEventListener("click", (event) => {
+    if (page && event.target.id === "compare-csv") csv();
+  });
+
+  scope.compare = { zoom, whole, get page() { return page; } };
+  window.dash_clientside = window.dash_clientside || {};
+  window.dash_clientside.compare = { start, choose };
+})();

@@ -1,0 +1,139 @@
+"""Many jobs over each other: any measurement, grouped by what tells the jobs apart."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+import dash
+from dash import ClientsideFunction, Input, Output, State, callback, clientside_callback, dcc, html
+from dash.development.base_component import Component
+
+from frontend import parts
+from frontend.api import Api, ApiError, Job, visitor
+from frontend.views import comparison, load
+from frontend.views.differences import differing, flat
+from frontend.views.plotcard import furniture
+
+PATH = "/compare"
+ASKED, PAGE, TOLD, LIVE = "compare-asked", "compare-page", "compare-told", "compare-live"
+MOST = 100
+
+dash.register_page(__name__, path=PATH, title="Compare – Normscope")
+
+
+def layout(jobs: str = "", sweep: str = "", **query: Any) -> Component:
+    ids = [one for one in jobs.split(",") if one][:MOST]
+    return html.Div(
+        [
+            dcc.Store(id=ASKED, data={"jobs": ids, "sweep": sweep, "query": query}),
+            dcc.Store(id=LIVE),
+            html.Div([comparison.head(0), parts.skeleton(64), parts.skeleton(304)], id=PAGE),
+            *furniture(),
+        ]
+    )
+
+
+@callback(Output(PAGE, "children"), Input(ASKED, "data"))
+async def fill(asked: dict[str, Any]) -> Any:
+    """The controls, empty plots, and what the page's script needs to fill them."""
+    api = visitor()
+    try:
+        jobs = await _jobs(api, asked)
+        if not jobs:
+            choose = parts.button_link("Choose jobs", "/jobs?kind=train", filled=True)
+            words = "Select jobs in the list and press Compare to lay their curves over each other."
+            return [comparison.head(0), parts.empty(words, choose)]
+        robust = await _robust(api, jobs)
+    except ApiError as error:
+        return [comparison.head(0), parts.failed(error)]
+    return _content(jobs, robust, asked["query"])
+
+
+async def _jobs(api: Api, asked: dict[str, Any]) -> list[Job]:
+    if asked["sweep"]:
+        found = await api.jobs(sweep=asked["sweep"], sort="created_at", limit=MOST)
+        return found["items"]
+    found_each = await asyncio.gather(
+        *(api.job(job) for job in asked["jobs"]), return_exceptions=True
+    )
+    gone = [one for one in found_each if isinstance(one, ApiError) and one.status != 404]
+    if gone:
+        raise gone[0]
+    return [one for one in found_each if not isinstance(one, BaseException)]
+
+
+async def _robust(api: Api, jobs: Sequence[Job]) -> dict[str, float]:
+    """Of each network that was attacked, the newest attack's accuracy in the worst case."""
+    attacks = await api.jobs(kind="attack", state="succeeded", sort="-created_at", limit=1000)
+    found: dict[str, float] = {}
+    for attack in attacks["items"]:
+        ends = [
+            value
+            for name, value in attack["summary"].items()
+            if name.startswith("attack/") and "accuracy" in name and isinstance(value, float | int)
+        ]
+        if ends:
+            found.setdefault(attack["spec"]["source"], min(ends))
+    mine = {job["id"] for job in jobs}
+    return {job: value for job, value in found.items() if job in mine}
+
+
+def _content(jobs: list[Job], robust: dict[str, float], query: dict[str, Any]) -> list[Component]:
+    apart = differing(jobs)
+    names = sorted({name for job in jobs for name in job["summary"] if "/progress" not in name})
+    told = {
+        "jobs": [_told(job, robust) for job in jobs],
+        "names": names,
+        "paths": list(apart),
+        "query": query,
+    }
+    shown = comparison.shown(names, query)
+    return [
+        comparison.head(len(jobs)),
+        comparison.controls(names, list(apart), shown, query),
+        html.Div(comparison.cards(shown, load.scheme()), id=comparison.CARDS),
+        comparison.relations([*names, *comparison.DERIVED], list(apart), query, load.scheme()),
+        comparison.table(jobs, apart),
+        dcc.Store(id=TOLD, data=told),
+    ]
+
+
+def _told(job: Job, robust: dict[str, float]) -> dict[str, Any]:
+    summary = dict(job["summary"])
+    if job["id"] in robust:
+        summary["robust accuracy"] = robust[job["id"]]
+    plain = {name: job[name] for name in ("id", "name", "state", "attempt", "cursor")}
+    return {**plain, "summary": summary, "spec": flat(job["spec"])}
+
+
+@callback(
+    Output(comparison.CARDS, "children"),
+    Input(comparison.NAMES, "value"),
+    prevent_initial_call=True,
+)
+def choose(names: list[str]) -> Any:
+    return comparison.cards(names, load.scheme())
+
+
+clientside_callback(
+    ClientsideFunction("compare", "start"),
+    Output(LIVE, "data"),
+    Input(TOLD, "data"),
+)
+clientside_callback(
+    ClientsideFunction("compare", "choose"),
+    Output(LIVE, "data", allow_duplicate=True),
+    Input(comparison.CARDS, "children"),
+    Input(comparison.COLOR, "value"),
+    Input(comparison.DASH, "value"),
+    Input(comparison.FACET, "value"),
+    Input(comparison.BAND, "checked"),
+    Input(comparison.SMOOTH, "value"),
+    Input(comparison.ALONG, "value"),
+    Input(comparison.LEFT, "value"),
+    Input(comparison.UP, "value"),
+    State(comparison.NAMES, "value"),
+    prevent_initial_call=True,
+)

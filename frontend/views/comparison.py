@@ -1,0 +1,203 @@
+"""The parts of the Compare page: controls, cards for plots, the table of what differs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import dash_mantine_components as dmc
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from frontend import parts
+from frontend.api import Job
+from frontend.plots import theme as themes
+from frontend.views.plotcard import plot_card
+
+NAMES, CARDS = "compare-names", "compare-cards"
+COLOR, DASH, FACET = "compare-color", "compare-dash", "compare-facet"
+BAND, SMOOTH, ALONG = "compare-band", "compare-smooth", "compare-along"
+LEFT, UP = "compare-left", "compare-up"
+
+FIRST = ("train/loss", "test/accuracy", "norm/intrinsic", "gradient/input_max")
+DERIVED = ("generalization gap", "robust accuracy")
+LOGS = ("loss", "norm", "gradient", "learning_rate", "hessian")
+MOST_COLUMNS = 12
+
+
+def head(count: int) -> Component:
+    actions = []
+    if count:
+        actions = [
+            parts.button_link("Choose other jobs", "/jobs?kind=train"),
+            html.Button("Table as CSV", type="button", id="compare-csv", className="plain-button"),
+        ]
+    lead = "The same measurement of many jobs, and what tells them apart."
+    return parts.header(
+        f"Compare {count} jobs" if count else "Compare jobs",
+        under=html.P(lead, className="lead"),
+        actions=actions,
+    )
+
+
+def shown(names: Sequence[str], query: Mapping[str, Any]) -> list[str]:
+    """The measurements that the address asks for, else the first that tell most."""
+    asked = [name for name in str(query.get("name") or "").split(",") if name in names]
+    return asked or [name for name in FIRST if name in names] or list(names[:2])
+
+
+def controls(
+    names: Sequence[str], paths: Sequence[str], chosen: list[str], query: Mapping[str, Any]
+) -> Component:
+    groups = ["job", "none", *paths]
+    colored = query.get("color") if query.get("color") in groups else _first_group(paths)
+    measures = dmc.MultiSelect(
+        id=NAMES,
+        label="Measurements",
+        data=list(names),
+        value=chosen,
+        searchable=True,
+        maxValues=12,
+        size="sm",
+        className="compare-names",
+    )
+    smooth = dmc.Slider(
+        id=SMOOTH,
+        value=float(query.get("smooth") or 0),
+        min=0,
+        max=0.99,
+        step=0.01,
+        updatemode="drag",
+        size="sm",
+        thumbLabel="Smoothing",
+        w=120,
+    )
+    along = dmc.SegmentedControl(
+        id=ALONG,
+        data=[{"value": v, "label": v} for v in ("step", "epoch", "time")],
+        value=query.get("x") if query.get("x") in ("step", "epoch", "time") else "step",
+        size="xs",
+        **{"aria-label": "What the x axes count"},
+    )
+    return html.Div(
+        [
+            measures,
+            _select(COLOR, "Colour by", groups, str(colored)),
+            _select(DASH, "Dash by", ["none", *paths], str(query.get("dash") or "none")),
+            _select(FACET, "Facet by", ["none", *paths], str(query.get("facet") or "none")),
+            html.Div([html.Span("Smoothing", className="compare-label"), smooth]),
+            html.Div([html.Span("x axis", className="compare-label"), along]),
+            dmc.Switch(
+                id=BAND,
+                label="Mean and band over seeds",
+                checked=query.get("band") == "1",
+                size="sm",
+            ),
+        ],
+        className="card compare-controls",
+    )
+
+
+def _first_group(paths: Sequence[str]) -> str:
+    return next((path for path in paths if path != "seed"), "job")
+
+
+def _select(id: str, label: str, data: Sequence[str], value: str) -> Component:
+    return dmc.Select(
+        id=id,
+        label=label,
+        data=list(data),
+        value=value if value in data else data[0],
+        allowDeselect=False,
+        searchable=len(data) > 8,
+        size="sm",
+        className="compare-select",
+    )
+
+
+def cards(names: Sequence[str], scheme: str) -> Component:
+    """An empty plot for each measurement; the page's script fills them."""
+    if not names:
+        return parts.empty("Choose a measurement above to lay its curves over each other.")
+    look = themes.theme(scheme)
+    made = [
+        plot_card(
+            key(name),
+            name,
+            "one line a job",
+            themes.figure(
+                look,
+                [],
+                xaxis=themes.axis(look, "step", rangemode="tozero"),
+                yaxis=themes.axis(look, name),
+                showlegend=True,
+            ),
+            log=any(part in name for part in LOGS) and "tightness" not in name,
+        )
+        for name in names
+    ]
+    return html.Div(made, className="cards plots")
+
+
+def key(name: str) -> str:
+    """A card's key: the script finds it the same way."""
+    return "cmp-" + "".join(letter if letter.isalnum() else "-" for letter in name)
+
+
+def relations(
+    names: Sequence[str], paths: Sequence[str], query: Mapping[str, Any], scheme: str
+) -> Component:
+    """Final values against each other, and a line a job through all that differs."""
+    look = themes.theme(scheme)
+    left = str(query.get("left") or _or_first(names, "norm/intrinsic"))
+    up = str(query.get("up") or _or_first(names, "generalization gap", "test/accuracy"))
+    pickers = html.Div(
+        [_select(LEFT, "Across", names, left), _select(UP, "Up", names, up)],
+        className="compare-pickers",
+    )
+    empty = themes.figure(
+        look, [], xaxis=themes.axis(look, left), yaxis=themes.axis(look, up), hovermode="closest"
+    )
+    bare = {"visible": False, "fixedrange": True}
+    lines = themes.figure(look, [], xaxis=bare, yaxis=bare, hovermode="closest", showlegend=False)
+    scatter = plot_card(
+        "cmp-scatter", "Final values", html.Span("…", id="compare-tau"), empty, log=False
+    )
+    parallel = plot_card(
+        "cmp-parallel", "What differs, and what came of it", "one line a job", lines
+    )
+    return html.Div(
+        [pickers, html.Div([scatter, parallel] if paths else [scatter], className="cards plots")]
+    )
+
+
+def _or_first(names: Sequence[str], *wanted: str) -> str:
+    return next((name for name in wanted if name in names), names[0] if names else "")
+
+
+def table(jobs: Sequence[Job], apart: Mapping[str, Sequence[Any]]) -> Component:
+    """The fields in which the specs differ, a column a job."""
+    if not apart:
+        return parts.card(html.P("The specs are the same in every field.", className="about"))
+    first = jobs[:MOST_COLUMNS]
+    names = [dcc.Link(job["name"] or job["id"], href=f"/jobs/{job['id']}") for job in first]
+    rows = [
+        html.Tr([html.Th(path, scope="row"), *(html.Td(_said(v)) for v in values[: len(first)])])
+        for path, values in apart.items()
+    ]
+    header = html.Tr([html.Th("Field", scope="col"), *(html.Th(n, scope="col") for n in names)])
+    rest = len(jobs) - len(first)
+    about = "the others are in the CSV" if rest > 0 else "fields that are the same are left out"
+    return parts.card(
+        html.Div(
+            html.Table([html.Thead(header), html.Tbody(rows)], className="plain-table"),
+            className="table-place",
+            tabIndex=0,
+        ),
+        title="What differs in the specs",
+        about=about,
+    )
+
+
+def _said(value: Any) -> str:
+    return "–" if value is None else str(value)
