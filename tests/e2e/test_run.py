@@ -35,6 +35,8 @@ def test_a_second_start_keeps_jobs_data_and_token(tmp_path: Path) -> None:
     with e2e.running(tmp_path) as second, second.client() as client:
         assert second.token == token
         assert client.get(f"/jobs/{job}").json() == done
+        e2e.until(lambda: client.get("/workers").json()["items"], 30, "no worker")
+        assert len(client.get("/workers").json()["items"]) == 1, "the first start's card is gone"
         names = client.get(f"/jobs/{job}/measurements").json()["items"]
         assert {"train/loss", "test/accuracy"} <= {item["name"] for item in names}
 
