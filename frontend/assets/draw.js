@@ -26,7 +26,8 @@
       merged[name] = both ? { ...merged[name], ...value } : value;
     }
     const card = gd.closest(".plot-card");
-    if (card.dataset.log === "true") merged.yaxis = { ...merged.yaxis, type: "log" };
+    const log = card.dataset.log === "true";
+    for (const name of Object.keys(merged).filter((one) => /^yaxis\d*$/.test(one) && log)) merged[name] = { ...merged[name], type: "log", dtick: 1 };
     await Plotly.react(gd, traces, merged, gd._context);
     say(gd, traces);
   }

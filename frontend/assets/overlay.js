@@ -127,7 +127,6 @@
       layout[`yaxis${suffix}`] = { ...base.yaxis, domain: domain.y, anchor: `x${suffix}`, ...(at ? { matches: "y", title: { text: "" } } : {}) };
       if (label) layout.annotations.push({ text: label, xref: "paper", yref: "paper", x: (domain.x[0] + domain.x[1]) / 2, y: domain.y[1], yanchor: "bottom", showarrow: false, font: { size: 12 } });
     });
-    if (base.yaxis && base.yaxis.type === "log") Object.keys(layout).filter((one) => one.startsWith("yaxis")).forEach((one) => Object.assign(layout[one], { dtick: 1, minorloglabels: "none" }));
     return { layout, height: rows > 1 ? 200 * rows + 60 : base.height };
   }
 

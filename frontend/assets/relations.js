@@ -67,12 +67,12 @@
       hovertemplate: `%{text}<extra>${(job.name || job.id).replace(/[<>%{}]/g, " ")}</extra>`,
     }));
     const annotations = axes.flatMap((one, at) => [
-      { x: at, y: 1.07, text: one.title.split(".").slice(-2).join("."), showarrow: false, font: { size: 11.5 } },
+      { x: at, y: 1.2, text: one.title.split(".").slice(-2).join("."), showarrow: false, font: { size: 11.5 } },
       ...one.ticks.map(([place, text]) => ({ x: at, y: place, text, showarrow: false, xshift: 5, yshift: place > 0.5 ? 8 : -8, xanchor: "left", font: { size: 10.5, color: scope.draw.color("soft") } })),
     ]);
     const shapes = axes.map((_, at) => ({ type: "line", x0: at, x1: at, y0: 0, y1: 1, line: { color: scope.draw.color("zero"), width: 1 } }));
     scope.draw.show("cmp-parallel", traces, {
-      annotations, shapes, xaxis: { visible: false, range: [-0.15, axes.length - 0.6] }, yaxis: { visible: false, range: [-0.06, 1.16] },
+      annotations, shapes, xaxis: { visible: false, range: [-0.15, axes.length - 0.6] }, yaxis: { visible: false, range: [-0.14, 1.26] },
     });
   }
 
