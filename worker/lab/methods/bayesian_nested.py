@@ -51,6 +51,7 @@ class BayesianNested(Method):
     invariant: ClassVar[bool | None] = True
     needs: ClassVar[tuple[str, ...]] = ("hidden",)
     excludes: ClassVar[dict[str, str]] = {
+        "weight_normalization": "noise is of weights that are parameters themselves",
         "weight_perturbation": "its certificate knows no noise",
     }
 
