@@ -52,7 +52,7 @@
     if (typeof value === "string") return SPECIAL[value] || value;
     const size = Math.abs(value);
     if (value !== 0 && (size < 1e-3 || size >= 1e6)) {
-      const [mantissa, exponent] = value.toExponential(2).split("e");
+      const [mantissa, exponent] = value.toExponential(1).split("e");
       const power = String(Number(exponent)).replace(/./g, (c) => "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"["-0123456789".indexOf(c)]);
       return mantissa + " × 10" + power;
     }
@@ -147,7 +147,7 @@
     const counted = { train: " steps", attack: " inputs" }[job.kind] || "";
     if (job.state === "succeeded") return text("span", { className: "cell-soft" }, counted ? grouped(steps) + counted : "");
     const told = job.state === "running" && left !== null && left !== undefined
-      ? duration(left) + " left" : Math.round(share) + " %";
+      ? duration(left).replace(/( min| h| d) .*/, "$1") + " left" : Math.round(share) + " %";
     const bar = { className: "bar", role: "progressbar", "aria-valuenow": Math.round(share), "aria-valuemin": 0, "aria-valuemax": 100, "aria-label": "Progress" };
     return text("span", { className: "cell-progress" },
       text("span", bar, text("span", { style: { width: share + "%" }, "data-state": job.state })),

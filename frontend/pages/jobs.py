@@ -145,7 +145,7 @@ GRID_THEME = (
 def _columns() -> list[dict[str, Any]]:
     name = {"cellRenderer": "jobName", "minWidth": 150, "flex": 4, "sortable": True}
     state = {"cellRenderer": "jobState", "width": 102, "sortable": True}
-    progress = {"cellRenderer": "jobProgress", "width": 112}
+    progress = {"cellRenderer": "jobProgress", "width": 116}
     return [
         {"colId": "name", "headerName": "Name", "field": "name", **name},
         {"colId": "state", "headerName": "State", "field": "state", **state},
@@ -153,11 +153,11 @@ def _columns() -> list[dict[str, Any]]:
         _read("data", "Data and network", "jobData", minWidth=130, flex=3),
         _read("methods", "Methods", "jobMethods", minWidth=76, flex=2),
         _read("accuracy", "Test accuracy", "jobAccuracy", width=82, number=True),
-        _read("loss", "Loss", "jobLoss", width=92, number=True),
+        _read("loss", "Loss", "jobLoss", width=98, number=True),
         _read("norm", "Intrinsic norm", "jobNorm", width=84, number=True),
         _read("robust", "Robust", "jobRobust", "jobRobustWords", width=74, number=True),
         _read("created_at", "Created", "jobCreated", width=94, sortable=True),
-        _read("took", "Took", "jobTook", width=84, number=True),
+        _read("took", "Took", "jobTook", width=98, number=True),
     ]
 
 
