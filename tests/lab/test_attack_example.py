@@ -1,0 +1,90 @@
+"""One example under attack tells the same as the attack itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch.nn import functional as F
+
+from tests.lab.theory import task
+from worker.contract.measurement import Images, Table
+from worker.contract.spec import TrainSpec
+from worker.lab.core.attack import Attack
+from worker.lab.core.errors import LabError
+from worker.lab.core.model import Model
+from worker.lab.core.probe import Probe, Subject
+
+
+@pytest.fixture(scope="module")
+def subject() -> Subject:
+    on = task((1, 6, 6), count=200)
+    torch.manual_seed(0)
+    networks = []
+    for _ in range(2):
+        model = Model.of({"name": "mlp", "hidden": [24]}).build(on)
+        optimizer = torch.optim.Adam(model.parameters(), 0.01)
+        for _ in range(100):
+            optimizer.zero_grad()
+            F.cross_entropy(model(on.train.x), on.train.y).backward()
+            optimizer.step()
+        model.zero_grad()
+        networks.append(model.eval())
+    recipe = {"dataset": {"name": "digits"}, "model": {"name": "mlp"}}
+    return Subject(networks[0], on, TrainSpec.model_validate(recipe), networks[1:])
+
+
+def answer(subject: Subject, **asked: Any) -> dict[str, Any]:
+    probe = Probe.of({"name": "attack_example", **asked})
+    return dict(probe.answer(subject, torch.Generator()))
+
+
+def columns(found: Any) -> dict[str, Any]:
+    assert isinstance(found, Table)
+    return found.columns
+
+
+def test_it_is_the_attacks_own_result(subject: Subject) -> None:
+    found = answer(subject, index=4, eps=0.2)
+    one = subject.example("test", 4)
+    for place, model in enumerate((subject.model, *subject.peers)):
+        result = Attack.of({"name": "pgd"}).run(model, one.x, one.y, eps=0.2)
+        assert columns(found["outcome"])["after"][place] == int(result.prediction[0])
+        chances = model(result.x)[0].softmax(0).tolist()
+        assert columns(found["probabilities"])[f"attacked {place}"] == pytest.approx(
+            chances, abs=1e-6
+        )
+        assert columns(found["outcome"])["size"][place] == pytest.approx(float(result.size[0]))
+        assert columns(found["outcome"])["size"][place] <= 0.2 + 1e-6
+
+
+def test_a_budget_of_nothing_changes_nothing(subject: Subject) -> None:
+    found = answer(subject, index=2, eps=0)
+    table = columns(found["probabilities"])
+    assert table["clean 0"] == pytest.approx(table["attacked 0"])
+    assert columns(found["outcome"])["size"] == [0, 0]
+
+
+def test_its_pictures_add_up(subject: Subject) -> None:
+    images = answer(subject, index=4, eps=0.2)["pictures"]
+    assert isinstance(images, Images)
+    scale = images.scale["perturbation 0"]
+    for clean, change, attacked in zip(
+        *(images.groups[name][0] for name in ("clean", "perturbation 0", "attacked 0")), strict=True
+    ):
+        assert clean + (change - 127.5) * 2 * scale == pytest.approx(attacked, abs=1.6)
+
+
+def test_the_model_is_left_as_it_was(subject: Subject) -> None:
+    before = {name: value.clone() for name, value in subject.model.state_dict().items()}
+    answer(subject, index=1, eps=0.3)
+    assert all(torch.equal(v, before[n]) for n, v in subject.model.state_dict().items())
+    assert all(weight.grad is None for weight in subject.model.parameters())
+
+
+def test_beyond_the_data_or_no_such_attack_is_refused(subject: Subject) -> None:
+    with pytest.raises(LabError, match="index"):
+        answer(subject, index=10**6)
+    with pytest.raises(LabError, match="attack"):
+        answer(subject, attack={"name": "nothing"})
