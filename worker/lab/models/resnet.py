@@ -25,6 +25,10 @@ class Resnet(Model):
     Convolutions start as He et al. (2015) have them. Without batch normalisation the last
     convolution of each branch is divided by √(number of blocks) at the start (derived here), so
     that it trains all the same, and convolutions have biases.
+
+    Measured on MNIST (5,000 images, 4 epochs, SGD with momentum 0.9 and cosine, batches of 64, one
+    seed, first 1,000 tests): 0.967 right at a learning rate of 0.03 and 0.975 at 0.1; without batch
+    normalisation 0.906 at 0.03, and nothing learnt at 0.1.
     """
 
     title: ClassVar[str] = "ResNet"
