@@ -10,7 +10,7 @@ import httpx
 COOKIE = "normscope_token"
 
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled", "interrupted"]
-Kind = Literal["train", "attack"]
+Kind = Literal["train", "attack", "diagnose"]
 
 
 class Progress(TypedDict, total=False):

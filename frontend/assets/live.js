@@ -54,7 +54,7 @@
     const pace = page.pace[page.pace.length - 1];
     if (!pace || item.step > pace.step) page.pace.push({ step: item.step, epoch: item.epoch, time: item.time });
     if (page.pace.length > 400) page.pace.splice(0, 200);
-    if (!page.drawn.has(item.name) && !item.name.endsWith("/progress")) unknown(item.name);
+    if (!page.drawn.has(item.name) && !/(^|\/)progress$/.test(item.name)) unknown(item.name);
   }
 
   function unknown(name) {
@@ -84,7 +84,7 @@
   // A shape's next value takes the place of the one before.
   const heights = (values) => values.map((value) => (Number.isFinite(value) ? value : null));
   const REDRAW = {
-    surface: (value) => ({ z: [value.z.map(heights)] }),
+    surface: (value) => ({ x: [value.x], y: [value.y], z: [value.z.map(heights)] }),
     curve: (value) => ({ x: [value.x], y: [heights(value.y)] }),
     band: (value) => ({
       x: [[...value.x, ...[...value.x].reverse()]],

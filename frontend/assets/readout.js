@@ -94,7 +94,7 @@
   function progress(page) {
     const box = document.getElementById("job-progress");
     if (!box || page.state !== "running") return;
-    const done = page.kind === "attack" ? attacked(page) : trained(page);
+    const done = { attack: attacked, diagnose: diagnosed }[page.kind]?.(page) || trained(page);
     const silent = silence(page);
     if (!done.words.length && !silent) return;
     if (done.words.length) {
@@ -128,6 +128,14 @@
     const all = page.steps ? ` of ${number(page.steps, 1)} inputs attacked` : " done";
     const words = [`${Math.round(100 * share)} %${all}`, ...(at && names.length > 1 ? [at] : [])];
     return { share, words, left: [] };
+  }
+
+  // Each diagnostic ends with `progress`: how many are done.
+  function diagnosed(page) {
+    const done = Number(page.latest.progress ?? (page.progress && page.progress.step) ?? 0);
+    const all = (page.progress && page.progress.steps) || page.steps;
+    if (!all) return { words: [], left: [] };
+    return { share: done / all, words: [`${done} of ${all} diagnostics`], left: [] };
   }
 
   // The state as its word, at once; the rest of the head comes from the server.

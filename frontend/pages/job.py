@@ -24,7 +24,7 @@ from frontend import ids as shell
 from frontend import parts
 from frontend.api import Api, ApiError, Job, visitor
 from frontend.refusals import or_else
-from frontend.views import confirm, curves, head, ids, load, result
+from frontend.views import confirm, curves, diagnosis, head, ids, load, result
 from frontend.views.curves import Told, Wanted
 from frontend.views.plotcard import furniture
 from frontend.views.sections import sections
@@ -137,9 +137,11 @@ async def _robust(api: Api, attacks: list[Job]) -> Component | None:
     return head.robust_figure(newest, value) if value else None
 
 
-async def _plots(api: Api, told: Told, query: Mapping[str, Any]) -> list[Component]:
+async def _plots(api: Api, told: Told, query: Mapping[str, Any]) -> list[Component | None]:
     if told.job["kind"] == "attack":
         return result.result(told, [], load.scheme())
+    if told.job["kind"] == "diagnose":
+        return diagnosis.diagnosis(told, load.scheme())
     return curves.board(told, Wanted.of(query, load.scheme()))
 
 

@@ -29,6 +29,7 @@ dash.register_page(__name__, path="/jobs", title="Jobs – Normscope", order=2)
 
 STATES = ["queued", "running", "interrupted", "succeeded", "failed", "cancelled"]
 ENDED = {"succeeded", "failed", "cancelled"}
+KINDS = ["train", "attack", "diagnose"]
 
 
 def layout(
@@ -85,8 +86,8 @@ def _filters(q: str, state: str, kind: str, tag: str) -> Component:
     )
     kinds = dmc.SegmentedControl(
         id=ids.JOBS_KIND,
-        data=["all", "train", "attack"],
-        value=kind if kind in ("train", "attack") else "all",
+        data=["all", *KINDS],
+        value=kind if kind in KINDS else "all",
         size="sm",
         **{"aria-label": "Kind"},
     )

@@ -32,6 +32,8 @@ def what(job: Job) -> str:
     if job["kind"] == "attack":
         names = ", ".join(attack_words(attack) for attack in spec.get("attacks", []))
         return f"{names} · {spec.get('split', 'test')} split · seed {spec.get('seed', 0)}"
+    if job["kind"] == "diagnose":
+        return f"{diagnostic_words(spec)} · seed {spec.get('seed', 0)}"
     model, optimizer = spec.get("model", {}), spec.get("optimizer", {})
     sizes = "–".join(str(size) for size in model.get("hidden") or model.get("channels") or [])
     told = [
@@ -50,26 +52,36 @@ def attack_words(attack: Mapping[str, Any]) -> str:
     return f"{str(attack.get('name')).upper()}{steps}{norm}"
 
 
+def diagnostic_words(spec: Mapping[str, Any]) -> str:
+    """Up to three diagnostics by name, more of them by number."""
+    names = [str(one["name"]).replace("_", " ") for one in spec.get("diagnostics", [])]
+    return ", ".join(names) if len(names) <= 3 else f"{len(names)} diagnostics"
+
+
 def head(job: Job, waiting: str = "") -> Component:
     """Breadcrumb, title, state, facts, progress and what can be done with the job."""
     return parts.header(
         job["name"] or job["id"],
         crumbs=[("Jobs", "/jobs"), (job["kind"], f"/jobs?kind={job['kind']}")],
         badge=parts.state_badge(job["state"], id=ids.JOB_STATE),
-        facts=what(job),
+        facts=[what(job), *_whose(job)],
         actions=_actions(job),
         under=progress(job, waiting),
     )
 
 
+def _whose(job: Job) -> list[Any]:
+    """The network that the job looks at."""
+    source = job["spec"].get("source")
+    return [" · ", dcc.Link("its network", href=f"/jobs/{source}")] if source else []
+
+
 def _actions(job: Job) -> list[Any]:
     over = job["state"] in ENDED
     train, lost = job["kind"] == "train", job["state"] == "failed"
-    attacked = job["id"] if train else job["spec"].get("source")
-    attack = clone = None
+    attack = look = clone = None
     if not train or has_network(job):
-        address = f"/lab/attack?job={attacked}"
-        attack = parts.button_link("Attack", address, filled=True, id=ids.JOB_ATTACK)
+        attack, look = _labs(job)
     if train:
         address = f"/launch?clone={job['id']}"
         clone = parts.button_link("Clone", address, filled=lost, id=ids.JOB_CLONE)
@@ -84,7 +96,19 @@ def _actions(job: Job) -> list[Any]:
     delete = html.Button(
         "Delete", id=ids.JOB_DELETE, className="plain-button danger", hidden=not over
     )
-    return [attack, clone, end, delete]
+    return [attack, look, clone, end, delete]
+
+
+def _labs(job: Job) -> list[Component]:
+    """The labs that go on from here: first the one that the job itself came from."""
+    network = job["id"] if job["kind"] == "train" else job["spec"].get("source")
+    again = job["kind"] == "diagnose"
+    attack = parts.button_link(
+        "Attack", f"/lab/attack?job={network}", filled=not again, id=ids.JOB_ATTACK
+    )
+    address = f"/lab/diagnose?job={job['id'] if again else network}"
+    look = parts.button_link("Diagnose", address, filled=again, id=ids.JOB_DIAGNOSE)
+    return [look, attack] if again else [attack, look]
 
 
 def has_network(job: Job) -> bool:
@@ -164,6 +188,9 @@ def _counted(job: Job) -> str:
         steps = done.get("steps")
         share = f"{100 * (done.get('step') or 0) / steps:.0f} %" if steps else ""
         return f"{share} of {words.count(steps)} inputs attacked" if share else ""
+    if job["kind"] == "diagnose":
+        steps = done.get("steps")
+        return f"{done.get('step') or 0} of {steps} diagnostics" if steps else ""
     epochs = done.get("epochs") or job["spec"].get("epochs")
     if not done.get("step") or not epochs:
         return ""

@@ -18,6 +18,7 @@ JOB_LIVE = "job-live"  # store: when the live script started
 RENEW_HEAD = "renew-head"  # stores that the live script sets
 RENEW_PLOTS = "renew-plots"
 JOB_ATTACK = "job-attack"
+JOB_DIAGNOSE = "job-diagnose"
 JOB_CLONE = "job-clone"
 JOB_CANCEL = "job-cancel"
 JOB_DELETE = "job-delete"

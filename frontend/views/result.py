@@ -10,16 +10,15 @@ from dash.development.base_component import Component
 
 from frontend import parts, words
 from frontend.plots import shapes
-from frontend.plots.pictures import Picture, rows
 from frontend.plots.shapes import Curve
 from frontend.plots.theme import Theme, empty, nth, theme
 from frontend.views.curves import Told
+from frontend.views.gallery import gallery
 from frontend.views.head import attack_words, examples
 from frontend.views.plotcard import plot_card
 
 Checks = Sequence[tuple[str, Any, str]]
 WORST = "attack/worst/accuracy"
-MOST_PICTURES = 12
 
 
 def result(told: Told, others: Sequence[Told], scheme: str) -> list[Component]:
@@ -260,18 +259,4 @@ def _moves(value: Mapping[str, Any], look: Theme) -> list[Component]:
 
 
 def _pictures(item: Mapping[str, Any], title: str) -> list[Component]:
-    value = item["value"]
-    shown = []
-    for pictures in list(rows(value))[:MOST_PICTURES]:
-        shown.append(html.Div([_picture(one) for one in pictures], className="triple"))
-    return [html.H3(title) if title else None, html.Div(shown, className="gallery")]
-
-
-def _picture(picture: Picture) -> Component:
-    said = f"{picture.group}: {picture.caption}".rstrip(": ")
-    return html.Figure(
-        [
-            html.Img(src=picture.address, alt=said, className="pixels"),
-            html.Figcaption([html.Span(picture.group), html.Strong(picture.caption)]),
-        ]
-    )
+    return [html.H3(title) if title else None, gallery(item["value"])]
