@@ -18,7 +18,7 @@ class Buried(Request):  # type: ignore[misc]
     """A message whose process may die: long before the lease lapses, the parent knows."""
 
     def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> None:
-        (job,) = self.args
+        job = next(iter(self.args), "")
         reason = cause(exc_info.exception)
         # A broker that is away forgets the lease by itself.
         with contextlib.suppress(redis.RedisError), connect(self.app.conf.broker_url) as client:

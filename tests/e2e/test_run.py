@@ -43,14 +43,18 @@ def test_a_second_start_keeps_jobs_data_and_token(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_the_end_of_the_supervisor_leaves_no_process(tmp_path: Path, signum: int) -> None:
-    explorer = e2e.wait_ready(e2e.start(tmp_path))
-    with explorer.client() as client:
-        long = {**DIGITS, "spec": {**DIGITS["spec"], "epochs": 5000}}
-        job = client.post("/jobs", json=long).raise_for_status().json()["id"]
-        e2e.until(lambda: client.get(f"/jobs/{job}").json()["state"] == "running", 30, "never ran")
-    family = {process.name() for process in explorer.processes()}
-    assert len(family) >= 2
-    assert e2e.stop(explorer, signum) == []
+    explorer = e2e.start(tmp_path)
+    try:
+        with e2e.wait_ready(explorer).client() as client:
+            long = {**DIGITS, "spec": {**DIGITS["spec"], "epochs": 5000}}
+            job = client.post("/jobs", json=long).raise_for_status().json()["id"]
+            look = f"/jobs/{job}"
+            e2e.until(lambda: client.get(look).json()["state"] == "running", 30, "never ran")
+        assert len({process.name() for process in explorer.processes()}) >= 2
+        assert e2e.stop(explorer, signum) == []
+    finally:
+        if explorer.process.poll() is None:
+            e2e.stop(explorer)
 
 
 def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def test_a_job_delivered_twice_runs_once(desk: Desk) -> None:
     kinds = types(desk.finish(job))
     assert (kinds[0], kinds[1], kinds[-1]) == ("started", "measured", "finished")
     desk.deliver(job)
-    desk.finish(desk.send())
+    desk.finish(desk.send(), 60)
     assert types(desk.events(job)).count("started") == 1
     assert not desk.client.exists(wire.lease_key(job))
 
@@ -31,8 +31,8 @@ def test_a_job_delivered_twice_runs_once(desk: Desk) -> None:
 def test_a_process_that_replaces_a_killed_one_takes_the_next_job(desk: Desk) -> None:
     old = desk.card().pid
     os.kill(old, signal.SIGKILL)
-    until(lambda: any(card.pid != old for card in desk.cards()), 20, "no new process came")
-    desk.finish(desk.send())
+    until(lambda: any(card.pid != old for card in desk.cards()), 60, "no new process came")
+    desk.finish(desk.send(), 60)
 
 
 def test_a_cancelled_job_stops_long_before_its_end(desk: Desk) -> None:
@@ -48,7 +48,7 @@ def test_a_job_cancelled_before_it_starts_tells_nothing(desk: Desk) -> None:
     job = desk.send()
     desk.client.set(wire.cancel_key(job), 1)
     desk.finish(blocker)
-    desk.finish(desk.send())
+    desk.finish(desk.send(), 60)
     assert desk.events(job) == []
 
 
@@ -62,8 +62,13 @@ def test_a_killed_process_frees_its_job_at_once_and_the_next_job_runs(desk: Desk
     assert rung["lost"] == "1"
     assert rung["reason"] == "Worker exited prematurely: signal 9 (SIGKILL)"
     assert not desk.client.exists(wire.worker_key(card.name))
-    assert types(desk.finish(desk.send()))[-1] == "finished"
+    assert types(desk.finish(desk.send(), 60))[-1] == "finished"
     assert not desk.is_done(job)
+
+
+def test_a_message_that_names_no_job_is_nobodys_loss(desk: Desk) -> None:
+    desk.app.send_task(wire.TASKS["train"], [], queue=wire.QUEUE)
+    assert types(desk.finish(desk.send(), 60))[-1] == "finished"
 
 
 def test_a_lost_lease_is_abandoned_without_a_word(desk: Desk) -> None:
