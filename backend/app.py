@@ -24,6 +24,7 @@ from backend.routes import (
     jobs,
     measurements,
     overlay,
+    papers,
     probes,
     sweeps,
 )
@@ -34,7 +35,7 @@ from worker.contract.settings import Settings
 PREFIX = "/api/v1"
 ROOMS = (
     *(jobs, measurements, overlay, events, artifacts),
-    *(probes, sweeps, catalog, health, docs),
+    *(probes, sweeps, papers, catalog, health, docs),
 )
 
 
