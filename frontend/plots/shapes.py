@@ -55,7 +55,8 @@ def curves(
     shown.layout.meta = {"kind": "curves"}
     if clean is not None:
         shown.add_hline(clean, line={"color": look.grey, "dash": "dot", "width": 1.2})
-        words = {"text": f"without an attack {clean:.1%}", "showarrow": False, "x": 1, "y": clean}
+        said = f"without an attack {100 * clean:.1f} %"
+        words = {"text": said, "showarrow": False, "x": 1, "y": clean}
         place = {"xref": "paper", "xanchor": "right", "yanchor": "bottom"}
         shown.add_annotation(**words, **place, font={"size": 11.5, "color": look.soft})
     return shown

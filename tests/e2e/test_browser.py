@@ -47,9 +47,9 @@ def test_the_preset_gives_moving_curves_and_an_attack_result(
     row.get_by_role("link").first.click()
     page.wait_for_url(re.compile(r"/jobs/[a-z0-9]+"))
     expect(page.locator("#job-state")).to_have_text("succeeded", timeout=ENDED_MS)
-    assert page.evaluate(POINTS) > 50
+    until(lambda: page.evaluate(POINTS) > 50, 10, "few points")
 
-    page.get_by_role("link", name="Attack", exact=True).last.click()
+    page.locator("#job-attack").click()
     page.wait_for_url(re.compile(r"/lab/attack"))
     page.locator("#attack-run").click()
     expect(page.locator("#attack-evaluation")).to_contain_text(
@@ -79,6 +79,67 @@ def test_a_curve_grows_while_the_job_trains_and_cancel_ends_it(
     page.locator("#job-cancel").click()
     page.locator("#job-confirm-yes").click()
     expect(page.locator("#job-state")).to_have_text("cancelled", timeout=15_000)
+
+
+STATES = """() => ({
+    state: document.querySelector('#job-state')?.textContent,
+    words: document.querySelector('.progress-text')?.textContent ?? '',
+    attack: Boolean(document.querySelector('#job-attack')),
+})"""
+
+
+def test_a_lost_worker_is_told_and_the_next_attempt_is_seen_to_run(
+    page: Page, explorer: Explorer
+) -> None:
+    """The badge follows attempt and state; while nobody tells anything no time left is made up."""
+    launch(page, explorer, "", "20000")
+    until(lambda: "left" in page.evaluate(STATES)["words"], 30, "it does not run")
+    worker = next(p for p in explorer.processes() if p.cmdline()[1:] == ["-m", "worker.serve"])
+    for process in [worker, *worker.children(recursive=True)]:
+        process.kill()
+    until(lambda: "no word from the worker" in page.evaluate(STATES)["words"], 20, "not told")
+    assert "left" not in page.evaluate(STATES)["words"]
+    lost = until(
+        lambda: (now := page.evaluate(STATES))["state"] == "interrupted" and not now["attack"],
+        60,
+        "never interrupted, or with a network to attack",
+    )
+    assert lost
+    job = page.url.rsplit("/", 1)[1]
+    with explorer.client() as client:
+        until(lambda: client.get(f"/jobs/{job}").json()["state"] == "running", 60, "not again")
+        until(lambda: page.evaluate(STATES)["state"] == "running", 5, "the badge stays")
+        assert client.get(f"/jobs/{job}").json()["attempt"] == 2
+        until(lambda: "left" in page.evaluate(STATES)["words"], 20, "no time left again")
+        client.post(f"/jobs/{job}/cancel")
+    explorer.wait_job(job, 30)
+
+
+def test_a_slash_finds_the_jobs_from_a_page_without_a_search(
+    page: Page, explorer: Explorer
+) -> None:
+    expect(page.locator("#home-recent")).to_be_visible()
+    page.keyboard.press("/")
+    page.wait_for_url(re.compile(r"/jobs$"))
+    expect(page.get_by_label("Search jobs")).to_be_focused()
+
+
+def test_many_series_can_be_searched_and_hidden(page: Page, explorer: Explorer) -> None:
+    spec = {"dataset": {"name": "digits"}, "model": {"name": "mlp", "hidden": [8] * 9}, "epochs": 1}
+    spec["diagnostics"] = [{"name": "layer_norms"}]
+    with explorer.client() as client:
+        made = client.post("/jobs", json={"kind": "train", "spec": spec}).raise_for_status().json()
+    explorer.wait_job(made["id"])
+    page.goto(f"{explorer.url}/jobs/{made['id']}")
+    card = page.locator("#card-norm")
+    card.locator(".scatterlayer").first.wait_for(state="attached")
+    expect(card.locator(".series-list li:visible")).to_have_count(10)
+    card.get_by_label("Search the series").fill("layer 10")
+    expect(card.locator(".series-list li:visible")).to_have_count(1)
+    card.get_by_role("button", name="layer 10").click()
+    hidden = """() => document.querySelector('#card-norm .js-plotly-plot').data
+        .filter((trace) => trace.visible === 'legendonly').map((trace) => trace.name)"""
+    until(lambda: page.evaluate(hidden) == ["layer 10"], 5, "it is still drawn")
 
 
 def test_the_form_shows_the_servers_complaint_beside_its_field(

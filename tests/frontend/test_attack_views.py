@@ -136,7 +136,7 @@ def test_a_result_shows_curve_loss_card_and_pictures() -> None:
     figure = found(shown, ids.plot("attack-accuracy")).figure
     assert figure.layout.xaxis.title.text == "ε (linf)"
     assert list(figure.layout.xaxis.range) == pytest.approx([-0.006, 0.206])
-    assert "90.0%" in figure.layout.annotations[0].text
+    assert "90.0 %" in figure.layout.annotations[0].text
     assert list(found(shown, ids.plot("attack-loss")).figure.data[0].y) == [0.1, 1.2]
     assert "497 test examples" in text(found(shown, ids.plot_id("attack-accuracy")))
     pictures = [p for p in parts(shown) if type(p).__name__ == "Img"]

@@ -36,7 +36,7 @@ def test_a_curve_has_its_interval_as_a_band_around_it() -> None:
     assert list(line.y) == [0.9, 0.5, 0.1]
     assert line.meta == {"series": "attack/pgd/accuracy", "role": "curve"}
     assert figure.layout.xaxis.title.text == "ε (linf)"
-    assert "90.0%" in figure.layout.annotations[0].text
+    assert "90.0 %" in figure.layout.annotations[0].text
 
 
 def test_a_curve_takes_the_names_of_its_axes_from_the_measurement() -> None:
