@@ -28,7 +28,7 @@ class AttackExample(Probe):
     `outcome` tells each network's prediction before and after and the size of the change.
     `true/<n>` and `taken/<n>` are the probabilities of the true class and of the one predicted
     in the end over the attack's looks at network n. For images `pictures` holds the clean one, and
-    of each network the perturbation (centred, with its own scale) and the attacked picture.
+    each network's perturbation (centred, of its own scale) and attacked picture.
     """
 
     title: ClassVar[str] = "Attack one example"
@@ -49,11 +49,8 @@ class AttackExample(Probe):
             raise LabError("bad_spec", f"attack: {self.attack.name} moves no inputs by itself")
         one = subject.example(self.split, self.index)
         tries = [_Try.of(attack, model, one, self.eps) for model in (subject.model, *subject.peers)]
-        found: dict[str, Value] = {
-            "label": float(one.y[0]),
-            "probabilities": _probabilities(subject.task.classes, tries),
-            "outcome": _outcome(tries),
-        }
+        found: dict[str, Value] = {"label": float(one.y[0]), "outcome": _outcome(tries)}
+        found["probabilities"] = _probabilities(subject.task.classes, tries)
         for place, made in enumerate(tries):
             found[f"true/{place}"] = made.curve(int(one.y[0]), "probability of the true class")
             found[f"taken/{place}"] = made.curve(made.after, "probability of the class taken")
@@ -105,18 +102,17 @@ def _outcome(tries: list[_Try]) -> Table:
 
 
 def _pictures(clean: Tensor, tries: list[_Try]) -> Images:
-    scales = [float(made.change.abs().max()) or 1.0 for made in tries]
-    groups, captions = {"clean": [levels(clean)]}, {"clean": [""]}
-    for place, (made, scale) in enumerate(zip(tries, scales, strict=True)):
+    groups, scales = {"clean": [levels(clean)]}, {}
+    for place, made in enumerate(tries):
+        scales[f"perturbation {place}"] = scale = float(made.change.abs().max()) or 1.0
         groups[f"perturbation {place}"] = [levels(0.5 + made.change / (2 * scale))]
         groups[f"attacked {place}"] = [levels(clean + made.change)]
-        captions |= {f"perturbation {place}": [""], f"attacked {place}": [""]}
     channels, height, width = clean.shape
     return Images(
         height=height,
         width=width,
         channels=channels,
         groups=groups,
-        scale={f"perturbation {place}": scale for place, scale in enumerate(scales)},
-        captions=captions,
+        scale=scales,
+        captions={name: [""] for name in groups},
     )
