@@ -29,11 +29,11 @@ def digits() -> Task:
 
 
 @cache
-def trained() -> nn.Sequential:
+def trained(seed: int = 0) -> nn.Sequential:
     """98 % right on the test split; never changed by a test."""
     task = digits()
     with torch.random.fork_rng():
-        torch.manual_seed(0)
+        torch.manual_seed(seed)
         net = nn.Sequential(
             Normalize(task.mean, task.std, 3),
             nn.Flatten(),

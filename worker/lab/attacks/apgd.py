@@ -20,8 +20,8 @@ class Apgd(LpAttack):
     went up or nothing improved; the climb then goes on from its best point. l1: sparse steps as
     in arXiv:2103.01208.
 
-    loss: ce; dlr, the margin over z_π1 − z_π3 (equation 6); targeted_dlr, (z_t − z_y) / (z_π1 −
-    (z_π3 + z_π4) / 2), once for each of the likeliest wrong classes t (equation 7). With three
+    loss: ce; dlr, the margin over z_π1 − z_π3; targeted_dlr, (z_t − z_y) / (z_π1 −
+    (z_π3 + z_π4) / 2), once for each of the likeliest wrong classes t. With three
     classes or fewer the π that are missing are left out [derived].
 
     A stronger measure than PGD at the same number of steps, as no step size has to be chosen; it

@@ -19,8 +19,8 @@ class Autoattack(LpAttack):
     """AutoAttack: the standard ensemble of four attacks, the worst case point by point.
 
     In this order, each on what still stands: APGD on cross-entropy; APGD on the targeted logit
-    ratio, once for each of the likeliest wrong classes; targeted FAB, likewise; Square. Section 5
-    of the paper: no restarts, 100 steps, nine targets, 5000 queries, which are the defaults here.
+    ratio, once for each of the likeliest wrong classes; targeted FAB, likewise; Square. The
+    standard version: no restarts, 100 steps, nine targets, 5000 queries, the defaults here.
     Without Square, queries being 0, it is most of the price cheaper and blind to hidden gradients.
 
     What still stands is no proof: a certificate is. The loss along the attack is that of the

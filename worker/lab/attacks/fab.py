@@ -16,8 +16,8 @@ class Fab(LpAttack):
 
     At each step the boundary between the label and a target class is the hyperplane of the
     linearised logits; the next point mixes the shortest ways to it, within [0, 1], from where the
-    attack stands and from the clean input: section 2 of the paper, with α_max = 0.1, η = 1.05,
-    β = 0.9. Targeted (FAB-T of arXiv:2003.01690): once for each of the likeliest wrong classes.
+    attack stands and from the clean input, with the paper's α_max = 0.1, η = 1.05, β = 0.9.
+    Targeted (FAB-T of arXiv:2003.01690): once for each of the likeliest wrong classes.
 
     It looks for the smallest change and not for the largest loss, so it is blind to neither the
     scale of the logits nor to eps, which only says when a change is small enough; an example is

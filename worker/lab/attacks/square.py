@@ -15,8 +15,8 @@ class Square(LpAttack):
     """Square Attack: a random search over square windows that needs no gradient.
 
     A try changes the input in one square window, at the walls of the budget, and is kept where
-    the margin max_{j≠y} z_j − z_y grows; algorithms 2 (linf) and 3 (l2) of the paper. Windows
-    shrink with the tries. Points of a few inputs have no windows: there linf flips the sign of
+    the margin max_{j≠y} z_j − z_y grows. Windows shrink with the
+    tries. Points of a few inputs have no windows: there linf flips the sign of
     every input at random, and l2 turns the change at random [derived].
 
     It asks only for the network's answers, so a network that hides its gradient does not escape

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import torch
 from pydantic import Field
@@ -16,6 +16,7 @@ from worker.lab.core.errors import LabError
 from worker.lab.core.registry import Spec
 
 Weights = dict[str, Tensor]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,8 @@ class Attack(Spec):
     what the search returns, refuses what is outside the budget, and scores it again.
 
     `moves`: an attack on inputs treats each example alone, batch by batch; one on weights finds
-    one set of weights for all examples. `adversarial` is false for what looks for no worst case.
+    one set of weights for all examples. `adversarial` is false for what looks for no worst case
+    of the network itself.
     `unit` is what one grid of budgets must share, `most` the largest budget that has a meaning.
     `passes` are products of parameters that add up to the looks at the network. An attack that
     `transfers` needs a second network.
@@ -133,6 +135,19 @@ class Attack(Spec):
 
     def bad(self, why: str) -> LabError:
         return LabError("bad_attack", f"attack {self.name()} {why}")
+
+
+def within(
+    walk: Generator[float, None, Result], index: int, count: int
+) -> Generator[float, None, Result]:
+    """One of `count` parts of a search: its shares as shares of the whole."""
+    while True:
+        try:
+            share = next(walk)
+        except StopIteration as end:
+            found: Result = end.value
+            return found
+        yield (index + share) / count
 
 
 @contextlib.contextmanager

@@ -32,3 +32,29 @@ INPUTS = (
     Budget("eps, l1 of the input's change", (0.0, 2.0, 4.0, 8.0, 12.0, 16.0), {"norm": "l1"}),
 )
 """Balls about inputs in [0, 1]."""
+
+RELATIVE_LINF = "eps_w, largest change of a weight relative to its tensor's largest weight"
+
+WEIGHTS = (
+    Budget(
+        "eps_w, largest change of a weight",
+        (0.0, 0.001, 0.002, 0.005, 0.01, 0.02),
+        {"norm": "linf", "relative": False},
+    ),
+    Budget(
+        RELATIVE_LINF,
+        (0.0, 0.004, 0.008, 0.0165, 0.034, 0.072),
+        {"norm": "linf", "relative": True},
+    ),
+    Budget(
+        "eps_w, l2 of a tensor's change",
+        (0.0, 0.02, 0.05, 0.1, 0.2, 0.5),
+        {"norm": "l2", "relative": False},
+    ),
+    Budget(
+        "eps_w, l2 of a tensor's change relative to its own l2",
+        (0.0, 0.005, 0.01, 0.02, 0.05, 0.1),
+        {"norm": "l2", "relative": True},
+    ),
+)
+"""Balls about every tensor of the weights."""

@@ -40,10 +40,11 @@ class InputAttack(Attack):
         generator: torch.Generator | None = None,
         other: nn.Module | None = None,
     ) -> Generator[float, None, Attacked]:
-        ball = self.ball(self.eps if eps is None else eps)
+        eps = self.eps if eps is None else eps
+        ball = self.ball(eps)
         generator = generator or torch.Generator().manual_seed(0)
         with evaluating(model), evaluating(other):
-            victim = Victim(model, x.clone(), y, ball, generator, other)
+            victim = Victim(model, x.clone(), y, ball, generator, other, eps)
             found = self._verified((yield from self.search(victim)), x, ball)
             claimed = victim.fooled.clone()
             prediction = victim.look(found).argmax(1)

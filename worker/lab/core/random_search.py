@@ -69,7 +69,7 @@ def _linf(victim: Victim, change: Tensor, side: int | None) -> Tensor:
 
 def _l2(victim: Victim, change: Tensor, side: int | None) -> Tensor:
     """A second window's mass moves to the first, whose pattern mixes what was there with two
-    opposite hills (section 3.3 of the paper); all is rescaled to length eps."""
+    opposite hills; all is rescaled to length eps."""
     if change.shape[2:].numel() == 1:
         return _scaled(change + _noise(victim, change, side is None), victim.ball.eps)
     if side is None:

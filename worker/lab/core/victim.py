@@ -44,7 +44,7 @@ class Victim:
     largest margin. `fooled` are the network's answers as the search saw them. `losses` is the
     mean cross-entropy along the first climb. `gradients` were asked for, `zeros` of them were
     zero or not finite: a zero gradient tells an attack nothing. `other` is a second network, for
-    attacks that are made elsewhere.
+    attacks that are made elsewhere. `asked` is the budget in the attack's own unit.
     """
 
     model: nn.Module
@@ -53,6 +53,7 @@ class Victim:
     ball: Ball
     generator: torch.Generator
     other: nn.Module | None = None
+    asked: float = 0.0
     losses: list[float] = field(default_factory=list)
     gradients: int = 0
     zeros: int = 0
@@ -110,7 +111,7 @@ class Victim:
     ) -> Iterator[float]:
         """Climb from `start` by `steps` of lr · eps; an example once fooled is left alone.
 
-        With momentum μ a step follows m ← μ m + g / ‖g‖₁ (arXiv:1710.06081, equation 6) in place
+        With momentum μ a step follows m ← μ m + g / ‖g‖₁ (arXiv:1710.06081) in place
         of the gradient g. Yields the share of the climb done, after every look at the network.
         """
         first, rows = not self.losses, self.standing
@@ -122,7 +123,7 @@ class Victim:
             self.note(first)
             stay = ~self.fooled[rows]
             rows, x, gradient = rows[stay], x[stay], gradient[stay]
-            pace = momentum * pace[stay] + _unit(gradient) if momentum else gradient
+            pace = momentum * pace[stay] + unit(gradient) if momentum else gradient
             x = self.ball.step(x, pace, lr * self.ball.eps)
             x = self.ball.project(x, self.x[rows])
             yield (step + 1) / steps
@@ -156,8 +157,9 @@ class Victim:
         self._loss[rows] = ce(logits, y)
 
 
-def _unit(gradient: Tensor) -> Tensor:
-    """g / ‖g‖₁, (B, *shape); by its largest entry first, as sums of tiny numbers vanish."""
+def unit(gradient: Tensor) -> Tensor:
+    """g / ‖g‖₁ (B, *shape), zero where g is not finite; divided by its largest entry first, as
+    sums of tiny numbers vanish."""
     flat = gradient.flatten(1).nan_to_num(0.0, 0.0, 0.0)
     flat = flat / flat.abs().amax(1, keepdim=True).clamp_min(1e-38)
     return (flat / flat.abs().sum(1, keepdim=True).clamp_min(1e-12)).view_as(gradient)
