@@ -23,6 +23,9 @@ class Asam(Method):
     (W_l → aW_l, W_{l+1} → W_{l+1}/a), which plain SAM is not. Twice the passes of plain training;
     batch normalisation as in `sam`. A rho here is worth about a tenth of the same rho there: the
     authors use 0.5 on CIFAR-10 where SAM uses 0.05.
+
+    Measured on MNIST (10,000 images, MLP, SGD at 0.1): useful from 0.1 to 1 (accuracy under PGD
+    33 % without, 38 % at 1); 2 costs a point of accuracy.
     """
 
     title: ClassVar[str] = "ASAM"

@@ -22,7 +22,12 @@ class Awp(Method):
 
     Beside `adversarial`, listed before it, inputs are adversarial as in the paper; alone they are
     clean; with `trades` it is TRADES-AWP. Relative balls make it invariant to shifts of scale
-    between layers. One pass and a half more than plain training; batch normalisation as in `sam`.
+    between layers. Twice the passes of plain training; batch normalisation as in `sam`. The
+    paper takes 0.01, and 0.005 beside TRADES, on CIFAR-10.
+
+    Measured on MNIST (10,000 images, MLP, SGD at 0.1): useful from 1e-3 to 0.01 (accuracy under
+    PGD 33 % without, 41 % at 0.01, for a point of clean accuracy); 0.03 costs 4 points, at 0.1 it
+    does not learn.
     """
 
     title: ClassVar[str] = "AWP"
@@ -31,7 +36,9 @@ class Awp(Method):
     off: ClassVar[dict[str, object]] = {"gamma": 0}
 
     gamma: Annotated[float, Field(ge=0, le=10)] = Field(
-        0.01, description="radius of a layer's ball, as a share of its norm"
+        0.005,
+        description="radius of a layer's ball, as a share of its norm",
+        json_schema_extra={"warn_from": 0.03},
     )
     norm: Norm = Field("l2", description="l2: Euclidean length; linf: the largest entry")
     steps: Annotated[int, Field(ge=1, le=100)] = Field(

@@ -25,13 +25,18 @@ class InputGradient(Method):
     eps adds to the loss (derived here). Under batch normalisation, whose statistics in training
     depend on the whole batch, the gradient is that of the batch's summed loss. Invariant to shifts
     of scale: it depends on the function alone. About three times the work of plain training.
+
+    Measured on MNIST (10,000 images, MLP, SGD at 0.1): useful from 0.01 to 0.1 (accuracy under PGD
+    33 % without, 42 % at 0.1; l1 at 0.03 54 %); it diverges at 0.3, and l1 at 0.1.
     """
 
     title: ClassVar[str] = "Input gradient penalty"
     paper: ClassVar[str] = "Drucker & LeCun (1992); arXiv:1711.09404"
     invariant: ClassVar[bool | None] = True
 
-    strength: Annotated[float, Field(ge=0, le=1000)] = Field(0.1, description="λ, of the penalty")
+    strength: Annotated[float, Field(ge=0, le=1000)] = Field(
+        0.1, description="λ, of the penalty", json_schema_extra={"warn_from": 0.3}
+    )
     norm: Literal["l2", "l1"] = Field("l2", description="l2: squared length; l1: sum of sizes")
 
     def perturb(self, step: Step, objective: Objective) -> Point:

@@ -22,6 +22,9 @@ class Sam(Method):
     Twice the passes of plain training. The first pass leaves batch normalisation's running
     statistics alone, so they are those of the pass at w + e. Not invariant: shifting scale
     between layers changes what a ball of radius rho holds, see `asam` and `awp`.
+
+    Measured on MNIST (10,000 images, MLP, SGD at 0.1): useful from 0.01 to 0.2 (accuracy under PGD
+    33 % without, 43 % at 0.2); from 0.5 accuracy falls by 4 points.
     """
 
     title: ClassVar[str] = "SAM"
@@ -30,7 +33,9 @@ class Sam(Method):
     off: ClassVar[dict[str, object]] = {"rho": 0}
 
     rho: Annotated[float, Field(ge=0, le=100)] = Field(
-        0.05, description="radius, in the units of the weights"
+        0.05,
+        description="radius, in the units of the weights",
+        json_schema_extra={"warn_from": 0.5},
     )
     moves: Which = Field(
         "all", description="all: biases and batch normalisation too; weights: matrices and kernels"

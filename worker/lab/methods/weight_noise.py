@@ -25,6 +25,10 @@ class WeightNoise(Method):
     weights (gaussian; scale² / 6 uniform): a penalty on average sharpness (derived here). With an
     absolute scale it is not invariant to shifts of scale between layers. No pass more than plain
     training.
+
+    Measured on MNIST (10,000 images, MLP, SGD at 0.1), gaussian: useful from 3e-3 to 0.03 (accuracy
+    with all weights moved by 0.005 against it 69 % without, 82 % at 0.03, for a point of clean
+    accuracy); at 0.1 it does not learn.
     """
 
     title: ClassVar[str] = "Weight noise"
@@ -33,7 +37,9 @@ class WeightNoise(Method):
     off: ClassVar[dict[str, object]] = {"scale": 0}
 
     scale: Annotated[float, Field(ge=0, le=10)] = Field(
-        0.01, description="standard deviation, or half the width of the uniform noise"
+        0.01,
+        description="standard deviation, or half the width of the uniform noise",
+        json_schema_extra={"warn_from": 0.1},
     )
     noise: Literal["gaussian", "uniform"] = Field("gaussian", description="how entries are drawn")
     relative: bool = Field(False, description="in units of each layer's root mean square")
