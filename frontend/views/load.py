@@ -11,6 +11,7 @@ from dash import ctx
 from frontend.api import Api, ApiError, Artifact, Catalog, Job
 from frontend.plots.series import current
 from frontend.views.curves import Told
+from frontend.views.head import ENDED
 
 POINTS = 2000
 """Most points of a series in a first drawing; beyond, the API thins by smallest and largest."""
@@ -26,6 +27,9 @@ async def told(api: Api, job_id: str, job: Job | None = None) -> Told:
         history, catalog = await asyncio.gather(
             api.measurements(job_id, points=POINTS), catalogue(api)
         )
+    if job["state"] in ENDED and history["next"] != job.get("cursor", history["next"]):
+        # It ended between the two answers, and no event will bring what is missing.
+        history = await api.measurements(job_id, points=POINTS)
     items = current(history["items"])
     return Told(job, items, history["next"], bool(history["downsampled"]), catalog)
 
@@ -61,6 +65,12 @@ def for_script(told: Told, owner: str, renews: dict[str, str]) -> dict[str, Any]
 async def attacks_on(api: Api, source: str) -> list[Job]:
     """The attack jobs of a network, newest first."""
     found = await api.jobs(kind="attack", sort="-created_at", limit=200)
+    return [job for job in found["items"] if job["spec"].get("source") == source]
+
+
+async def diagnoses_of(api: Api, source: str) -> list[Job]:
+    """The diagnose jobs of a network, newest first."""
+    found = await api.jobs(kind="diagnose", q=source, sort="-created_at", limit=200)
     return [job for job in found["items"] if job["spec"].get("source") == source]
 
 

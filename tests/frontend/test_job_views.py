@@ -135,6 +135,28 @@ def test_a_network_can_be_attacked_only_where_there_is_one(
     assert (ids.JOB_ATTACK in [getattr(part, "id", None) for part in parts(shown)]) is offered
 
 
+class Ending:
+    """An API whose job ends while it is asked: its history is a moment older than its state."""
+
+    def __init__(self) -> None:
+        self.cursors = ["1.9", "1.20"]
+
+    async def job(self, _: str) -> Any:
+        return job(state="succeeded", cursor="1.20")
+
+    async def catalog(self) -> Any:
+        return None
+
+    async def measurements(self, _: str, **__: Any) -> Any:
+        return {"items": [], "next": self.cursors.pop(0), "downsampled": False}
+
+
+@pytest.mark.anyio
+async def test_a_job_that_ends_while_its_page_is_made_is_shown_whole() -> None:
+    api: Any = Ending()
+    assert (await load.told(api, "abc")).cursor == "1.20"
+
+
 def test_the_script_is_told_the_state_that_the_page_shows() -> None:
     lost = Told(job(state="interrupted", attempt=2), [scalar("train/loss", 1, 5.0)])
     told = load.for_script(lost, "owner", {})
