@@ -21,9 +21,7 @@ from worker.contract.spec import AttackSpec, DiagnoseSpec, TrainSpec
 
 PATH = Path(__file__).with_name("catalog.json")
 
-Kind = Literal[
-    *("method", "attack", "diagnostic", "dataset", "model", "optimizer", "probe", "preset")
-]
+Kind = Literal["method", "attack", "diagnostic", "dataset", "model", "optimizer", "probe", "preset"]
 
 
 class Entry(BaseModel):
