@@ -94,16 +94,20 @@ def estimated(given: Parts, asked: NewJob, source: wire.Source | None) -> Estima
         if isinstance(asked.spec, AttackSpec):
             estimate = of_attack(given.catalog, asked.spec, spec, speed)
         else:
+            looked_at = spec.model_copy(update={"diagnostics": asked.spec.diagnostics})
+            require_sense(given.catalog, looked_at, "diagnostics")
             estimate = of_diagnosis(given.catalog, asked.spec, spec, speed)
     require_affordable(estimate, given.settings.cost_limit_s)
     return estimate
 
 
-def require_sense(catalog: Catalog, spec: TrainSpec) -> None:
-    """422 naming every choice that others exclude, or that needs what the model lacks."""
+def require_sense(catalog: Catalog, spec: TrainSpec, part: str = "") -> None:
+    """422 naming every choice that others exclude, or that needs what the model lacks; of the
+    fields that start with `part`."""
     layers, _ = network(catalog, spec)
     chosen = combine.chosen(spec, lambda kind, name: catalog.find(kind, name).facts)
-    found = [(f"spec.{field}", reason) for field, reason in combine.refusals(chosen, layers)]
+    refusals = combine.refusals(chosen, layers)
+    found = [(f"spec.{field}", why) for field, why in refusals if field.startswith(part)]
     if found:
         raise Problem(422, ": ".join(found[0]), found)
 

@@ -89,6 +89,7 @@ def catalogue() -> Catalog:
         entry("attack", "pgd", steps=integer(20, minimum=1), restarts=integer(1, minimum=1)),
         entry("probe", "example", index=integer(0, minimum=0)),
         *(entry("diagnostic", name) for name in DIAGNOSTICS),
+        entry("diagnostic", "effective_learning_rate", {"needs": ["batch_norm"]}),
     ]
     return Catalog.of(entries)
 

@@ -285,6 +285,21 @@ def test_a_diagnosis_starts_from_a_training_and_its_peers(
     assert [ticket.source.job, *(peer.job for peer in ticket.source.peers)] == [first, second]
 
 
+def test_a_diagnosis_is_refused_what_the_network_lacks(
+    client: TestClient, recorder: Recorder, queue: Queue, settings: Settings
+) -> None:
+    source = create(client)["id"]
+    finish(recorder, queue, source, settings)
+    names = ("accuracy", "effective_learning_rate")
+    spec = {"source": source, "diagnostics": [{"name": name} for name in names]}
+    for path in ("/jobs", "/estimate"):
+        refused = client.post(path, json={"kind": "diagnose", "spec": spec})
+        assert refused.status_code == 422
+        (error,) = refused.json()["errors"]
+        assert error["field"] == "spec.diagnostics.1"
+        assert "batch normalisation" in error["message"]
+
+
 def test_a_peer_must_be_a_network_of_the_same_data(
     client: TestClient, recorder: Recorder, queue: Queue, settings: Settings
 ) -> None:

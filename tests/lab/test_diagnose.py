@@ -49,6 +49,13 @@ def test_what_does_not_apply_is_skipped_and_told(trained: tuple[Path, Measured])
     assert events[0].steps == 1
 
 
+def test_what_needs_something_else_of_the_network_is_refused(
+    trained: tuple[Path, Measured],
+) -> None:
+    with pytest.raises(LabError, match=r"diagnostics\.1: effective_learning_rate needs batch"):
+        told(trained[0], "accuracy", "effective_learning_rate")
+
+
 def test_it_stops_when_asked(trained: tuple[Path, Measured]) -> None:
     events = told(trained[0], "accuracy", "layer_norms", stop=lambda: True)
     assert isinstance(events[-1], Finished)
@@ -67,7 +74,9 @@ def test_it_leaves_the_model_as_it_was(trained: tuple[Path, Measured]) -> None:
 def test_the_untrained_network_is_that_of_step_0(trained: tuple[Path, Measured]) -> None:
     _, task = checkpoint.load(trained[0], RECIPE, None)
     first = next(e for e in fit(RECIPE) if isinstance(e, Measured))
-    norms = [float(w.detach().norm()) for _, w in checkpoint.untrained(RECIPE, task).named_parameters()]
+    norms = [
+        float(w.detach().norm()) for _, w in checkpoint.untrained(RECIPE, task).named_parameters()
+    ]
     assert first.values["norm/layer/layer1"] == pytest.approx(norms[0], rel=1e-6)
 
 

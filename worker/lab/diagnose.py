@@ -17,7 +17,9 @@ from worker.lab.core import device as devices
 from worker.lab.core.attack import evaluating
 from worker.lab.core.diagnostic import Diagnostic, Reading, View
 from worker.lab.core.layers import Layers
+from worker.lab.core.model import Model
 from worker.lab.core.optimizer import Optimizer
+from worker.lab.core.run import require_sense
 from worker.lab.core.task import Task
 from worker.lab.core.watch import input_gradient
 
@@ -45,6 +47,8 @@ def diagnose(
     tell = tell or Teller()
     device = devices.choose(spec.device)
     chosen = [Diagnostic.of(choice) for choice in spec.diagnostics]
+    looked_at = recipe.model_copy(update={"diagnostics": spec.diagnostics})
+    require_sense(looked_at, Model.of(recipe.model), task, "diagnostics")
     found = [diagnostic for diagnostic in chosen if diagnostic.applies(task)]
     model, task = model.to(device), task.to(device)
     yield tell.started(

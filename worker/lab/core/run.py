@@ -26,11 +26,13 @@ from worker.lab.core.step import Step
 from worker.lab.core.task import Task
 
 
-def require_sense(spec: TrainSpec, network: Model, task: Task) -> None:
-    """LabError where choices exclude each other, or the network lacks what one needs."""
+def require_sense(spec: TrainSpec, network: Model, task: Task, part: str = "") -> None:
+    """LabError where choices exclude each other, or the network lacks what one needs; for the
+    fields that start with `part`."""
     chosen = combine.chosen(spec, lambda kind, name: entries(kind)[name].told())
     for field, reason in combine.refusals(chosen, network.layers_for(task)):
-        raise LabError("bad_spec", f"{field}: {reason}")
+        if field.startswith(part):
+            raise LabError("bad_spec", f"{field}: {reason}")
 
 
 @dataclass
