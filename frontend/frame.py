@@ -30,7 +30,9 @@ RAIL: dict[str, list[tuple[str, str]]] = {
     "Labs": [
         ("Scale shift", "/lab/shift"),
         ("Attack", "/lab/attack"),
+        ("Diagnose", "/lab/diagnose"),
         ("Landscape", "/lab/landscape"),
+        ("Bounds", "/lab/bounds"),
         ("Widths", "/lab/widths"),
     ],
     "Learn": [("Papers", "/papers"), ("Catalogue", "/catalogue")],

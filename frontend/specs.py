@@ -93,10 +93,15 @@ def spec_from(catalog: Catalog, values: Values) -> dict[str, Any]:
         slot: _choice(catalog, kind, values.get(slot), slot, values)
         for slot, kind in SINGLE.items()
     }
-    for slot, kind in LISTS.items():
-        names = values.get(slot) or []
-        spec[slot] = [_choice(catalog, kind, name, f"{slot}.{name}", values) for name in names]
+    for slot in LISTS:
+        spec[slot] = choices(catalog, slot, values)
     return spec | _read(catalog, RUN, "", values)
+
+
+def choices(catalog: Catalog, slot: str, values: Values) -> list[dict[str, Any]]:
+    """The entries that a slot of many names, with their parameters."""
+    names = values.get(slot) or []
+    return [_choice(catalog, LISTS[slot], name, f"{slot}.{name}", values) for name in names]
 
 
 def _choice(

@@ -112,7 +112,12 @@ class Diagnostic(Spec):
 
     @classmethod
     def facts(cls) -> dict[str, Any]:
-        return {**super().facts(), **({"unmoved": list(cls.unmoved)} if cls.unmoved else {})}
+        told: dict[str, Any] = {"unmoved": list(cls.unmoved)} if cls.unmoved else {}
+        if cls.study is not Diagnostic.study:
+            told["studies"] = True
+        if cls.needs_move:
+            told["moves"] = True
+        return {**super().facts(), **told}
 
     def applies(self, task: Task) -> bool:
         """Whether it can be measured on this data at all."""

@@ -1,0 +1,92 @@
+"""The form that asks for a diagnosis: its order, its controls, the request that it makes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from frontend import ids as launch_ids
+from frontend import specs
+from frontend.api import Catalog
+from frontend.links import packed
+from frontend.views import diagnoseform as forms
+from frontend.views import diagnosepage
+from tests.frontend.test_job_views import found, job, parts, text
+
+
+def boxes(shown: Any) -> list[str]:
+    return [part.value for part in parts(shown) if type(part).__name__ == "Checkbox"]
+
+
+def test_studies_come_first_and_what_needs_a_step_is_left_out(catalog: Catalog) -> None:
+    names = boxes(forms.form(catalog, forms.fresh(catalog), []))
+    facts = {entry["name"]: entry["facts"] for entry in specs.of_kind(catalog, "diagnostic")}
+    studies = [bool(facts[name].get("studies")) for name in names]
+    assert studies == sorted(studies, reverse=True)
+    assert {"landscape", "certified_accuracy"} <= set(names[: sum(studies)])
+    assert set(facts) - set(names) == {"step_angle"}
+
+
+def test_no_control_is_the_launch_forms_own(catalog: Catalog) -> None:
+    shown = forms.params(catalog, [{"name": "widths"}, {"name": "landscape"}])
+    kinds = {part.id["type"] for part in parts(shown) if isinstance(getattr(part, "id", 0), dict)}
+    assert kinds == {"diagnose-control", "diagnose-flag", "diagnose-entry"}
+    nested = forms.chosen(catalog, "diagnostics.widths.against", "mnist")
+    others = [part.id for part in parts(nested) if isinstance(getattr(part, "id", 0), dict)]
+    assert others, "a data set has parameters"
+    assert all(one["type"].startswith("diagnose-") for one in others)
+
+
+def test_the_form_holds_what_it_asked_for(catalog: Catalog) -> None:
+    asked = [{"name": "landscape", "over": "inputs", "reach": 0.25, "refinements": 3}]
+    shown = forms.params(catalog, asked)
+    values: dict[str, Any] = {forms.SLOT: ["landscape"], forms.PEERS: [], forms.SEED: 4}
+    for part in parts(shown):
+        if isinstance(getattr(part, "id", 0), dict):
+            values[part.id["path"]] = getattr(part, "value", None)
+    made = forms.request(catalog, "abc", values)
+    assert made["kind"] == "diagnose"
+    assert made["spec"] == {
+        "source": "abc",
+        "diagnostics": [{**asked[0], "examples": 500}],
+        "seed": 4,
+    }
+
+
+def test_a_name_says_what_of_which_network(catalog: Catalog) -> None:
+    few = {forms.SLOT: [{"name": "landscape"}, {"name": "sharpness"}]}
+    assert forms.name_of(job(), catalog, few) == "Loss landscape, Sharpness of WEISSI on digits"
+    many = {
+        forms.SLOT: [{"name": one} for one in boxes(forms.form(catalog, forms.fresh(catalog), []))]
+    }
+    assert "diagnostics of WEISSI" in forms.name_of(job(), catalog, many)
+
+
+def test_an_untrained_network_cannot_be_diagnosed() -> None:
+    assert found(forms.side(ready=False), forms.RUN).disabled
+    assert not found(forms.side(ready=True), forms.RUN).disabled
+
+
+def test_the_newest_diagnosis_is_shown_unless_another_is_asked_for(catalog: Catalog) -> None:
+    spec = {"source": "abc", "diagnostics": [{"name": "landscape"}]}
+    runs = [job(id=name, kind="diagnose", spec=spec) for name in ("new", "old")]
+    start = forms.fresh(catalog)
+
+    def picked(run: str | None) -> Any:
+        asked = {"run": run, "r": None}
+        return found(diagnosepage.body(catalog, job(), start, [], runs, asked), diagnosepage.PICK)
+
+    assert picked(None).value == "new"
+    assert picked("old").value == "old"
+    assert picked("of another network").value == "new"
+
+
+def test_a_damaged_link_starts_afresh() -> None:
+    assert diagnosepage.shared("nonsense") == {}
+    assert diagnosepage.shared(packed({"spec": {"diagnostics": [3]}})) == {}
+    good = {"diagnostics": [{"name": "landscape"}]}
+    assert diagnosepage.shared(packed({"spec": good})) == good
+
+
+def test_ids_of_this_page_and_of_launch_differ() -> None:
+    assert forms.control("x") != launch_ids.control("x")
+    assert text(diagnosepage.wrong(["spec.peers: too many"])) == "peers: too many"
