@@ -85,6 +85,14 @@ def _actions(job: Job) -> list[Any]:
     if train:
         address = f"/launch?clone={job['id']}"
         clone = parts.button_link("Clone", address, filled=lost, id=ids.JOB_CLONE)
+    resume = html.Button(
+        "Resume",
+        id=ids.JOB_RESUME,
+        className="plain-button",
+        hidden=job["state"] not in ("failed", "cancelled"),
+        title="Go on from what the job left last; from the start where it left nothing",
+        **{"data-resume": job["id"]},
+    )
     cancelling = bool(job.get("cancelling"))
     end = html.Button(
         "Cancelling" if cancelling else "Cancel",
@@ -96,7 +104,7 @@ def _actions(job: Job) -> list[Any]:
     delete = html.Button(
         "Delete", id=ids.JOB_DELETE, className="plain-button danger", hidden=not over
     )
-    return [attack, look, clone, end, delete]
+    return [attack, look, clone, resume, end, delete]
 
 
 def _labs(job: Job) -> list[Component]:
