@@ -56,6 +56,19 @@ def test_the_log_uniform_fit_is_the_expectation_it_fits() -> None:
         assert fit + 0.63576 == pytest.approx(exact, abs=0.02)
 
 
+@pytest.mark.parametrize("name", ["released_conv", "released_linear", "log_uniform"])
+def test_closed_form_slopes_are_those_of_the_values(name: str) -> None:
+    at = torch.linspace(-8, 8, 161, dtype=torch.float64).requires_grad_()
+
+    def divergence(x: Tensor) -> Tensor:
+        return log_uniform(x) if name == "log_uniform" else released(x, name.endswith("conv"))
+
+    (slopes,) = torch.autograd.grad((divergence(at) * at.detach()).sum(), at)
+    step = 1e-6
+    differences = (divergence(at + step) - divergence(at - step)) / (2 * step)
+    assert torch.allclose(slopes, (differences * at).detach(), atol=1e-8)
+
+
 @pytest.mark.parametrize("build", ["linear", "conv"])
 def test_outputs_have_the_moments_of_noisy_weights(build: str) -> None:
     torch.manual_seed(0)
@@ -173,6 +186,17 @@ def test_the_divergence_by_hand() -> None:
 
 def _linear(log_alpha: Tensor) -> Tensor:
     return released(log_alpha, convolution=False)
+
+
+def test_noise_stays_within_its_limits() -> None:
+    model, method = nested(), Method.of({"name": "bayesian_nested"})
+    layers = [module for module in model.modules() if isinstance(module, Noisy)]
+    with torch.no_grad():
+        layers[0].log_alpha.fill_(30.0)
+        layers[1].log_alpha.fill_(-30.0)
+        step: Any = None
+        method.project(model, step)
+    assert {float(layer.log_alpha.detach()[0, 0]) for layer in layers} == {8.0, -8.0, -1.0}
 
 
 def test_layers_are_still_seen_and_the_released_choice_spares_the_first() -> None:

@@ -13,8 +13,9 @@ from worker.lab.core.errors import LabError
 from worker.lab.core.layers import Layers
 from worker.lab.core.method import Method
 from worker.lab.core.monte_carlo import Average, Dice, MonteCarlo
-from worker.lab.core.noisy import Noisy, NoisyConv2d, add_noise, log_uniform, released
+from worker.lab.core.noisy import Noisy, NoisyConv2d, add_noise, keep_within, log_uniform, released
 from worker.lab.core.ordering import Ordered, ordered
+from worker.lab.core.step import Step
 from worker.lab.core.task import Task
 from worker.lab.core.width import Gated, gate, settle
 
@@ -94,6 +95,9 @@ class BayesianNested(Method):
             "order": scale * torch.stack(order).sum(),
             "weights": scale * torch.stack(weights).sum(),
         }
+
+    def project(self, model: nn.Module, step: Step) -> None:
+        keep_within([module for module in model.modules() if isinstance(module, Noisy)])
 
     def finish(self, model: nn.Module, task: Task) -> None:
         settle(model, task)
