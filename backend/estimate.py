@@ -97,7 +97,7 @@ def of_attack(catalog: Catalog, spec: AttackSpec, source: TrainSpec, speed: Spee
     _, cost = network(catalog, source)
     examples = min(spec.limit, split_size(catalog, source, spec.split))
     budgets = len(set(spec.eps_grid))
-    passes = sum(_passes(choice) for choice in spec.attacks) * budgets
+    passes = sum(_passes(catalog, choice) for choice in spec.attacks) * budgets
     flops = 2.0 * 2 * cost.macs * examples * passes
     shape = example_shape(catalog, source.dataset)
     numbers = cost.parameters + 2 * examples * (cost.activations + math.prod(shape))
@@ -169,6 +169,10 @@ def example_shape(catalog: Catalog, dataset: Choice) -> tuple[int, ...]:
     return tuple(catalog.find("dataset", dataset.name).facts["shape"])
 
 
+def classes(catalog: Catalog, dataset: Choice) -> list[str]:
+    return list(catalog.find("dataset", dataset.name).facts["classes"])
+
+
 def split_size(catalog: Catalog, spec: TrainSpec, split: str) -> int:
     """How many examples. A fact may name the parameter that says it; what is held out for
     validation is a share of the training data."""
@@ -183,9 +187,10 @@ def _params(choice: Any) -> Mapping[str, Any]:
     return {name: value for name, value in choice.model_dump().items() if name != "name"}
 
 
-def _passes(attack: Any) -> int:
-    params = _params(attack)
-    return int(params.get("steps", 1)) * int(params.get("restarts", 1))
+def _passes(catalog: Catalog, attack: Choice) -> int:
+    """Looks at the network: its card's products of parameters, added up."""
+    products = catalog.find("attack", attack.name).facts["passes"]
+    return sum(int(plans.evaluate(product, _params(attack))) for product in products)
 
 
 def _measured_steps(spec: TrainSpec, steps: int) -> int:

@@ -14,6 +14,8 @@ from backend.errors import Problem, bad_field
 from backend.estimate import (
     Estimate,
     Speed,
+    classes,
+    example_shape,
     network,
     of_attack,
     of_diagnosis,
@@ -46,11 +48,26 @@ def source_of(given: Parts, asked: NewJob) -> wire.Source | None:
     """What an attack or a diagnosis starts from; None for a training."""
     match asked.spec:
         case AttackSpec():
-            return find_source(given, asked.spec.source)
+            source = find_source(given, asked.spec.source)
+            return source.model_copy(update={"peers": _other(given, asked.spec, source)})
         case DiagnoseSpec():
             source = find_source(given, asked.spec.source)
             return source.model_copy(update={"peers": _peers(given, asked.spec, source)})
     return None
+
+
+def _other(given: Parts, spec: AttackSpec, source: wire.Source) -> list[wire.Source]:
+    """The network that transferred attacks are made on: of inputs and classes of the same kind."""
+    if spec.transfer_from is None:
+        return []
+    other = find_source(given, spec.transfer_from, "spec.transfer_from")
+    kinds = [
+        (example_shape(given.catalog, train.dataset), classes(given.catalog, train.dataset))
+        for train in (TrainSpec.model_validate(found.spec) for found in (source, other))
+    ]
+    if kinds[0] != kinds[1]:
+        raise bad_field("spec.transfer_from", "knows inputs or classes of another kind")
+    return [other]
 
 
 def _peers(given: Parts, spec: DiagnoseSpec, source: wire.Source) -> list[wire.Source]:
@@ -84,19 +101,20 @@ def _not_ready(field: str, reason: str) -> Problem:
 
 def estimated(given: Parts, asked: NewJob, source: wire.Source | None) -> Estimate:
     """What it will cost; 422 with the estimate where that is too much."""
-    speed = _speed(given)
+    known = speed(given)
     if isinstance(asked.spec, TrainSpec):
         require_sense(given.catalog, asked.spec)
-        estimate = of_train(given.catalog, asked.spec, speed)
+        estimate = of_train(given.catalog, asked.spec, known)
     else:
         assert source is not None
         spec = TrainSpec.model_validate(source.spec)
         if isinstance(asked.spec, AttackSpec):
-            estimate = of_attack(given.catalog, asked.spec, spec, speed)
+            require_attacks(given.catalog, asked.spec)
+            estimate = of_attack(given.catalog, asked.spec, spec, known)
         else:
             looked_at = spec.model_copy(update={"diagnostics": asked.spec.diagnostics})
             require_sense(given.catalog, looked_at, "diagnostics")
-            estimate = of_diagnosis(given.catalog, asked.spec, spec, speed)
+            estimate = of_diagnosis(given.catalog, asked.spec, spec, known)
     require_affordable(estimate, given.settings.cost_limit_s)
     return estimate
 
@@ -112,7 +130,16 @@ def require_sense(catalog: Catalog, spec: TrainSpec, part: str = "") -> None:
         raise Problem(422, ": ".join(found[0]), found)
 
 
-def _speed(given: Parts) -> Speed:
+def require_attacks(catalog: Catalog, spec: AttackSpec) -> None:
+    """422 naming every attack that cannot share the job's budgets, or lacks its network."""
+    refusals = combine.attack_refusals(spec, lambda name: catalog.find("attack", name).facts)
+    found = [(f"spec.{field}", why) for field, why in refusals]
+    if found:
+        raise Problem(422, ": ".join(found[0]), found)
+
+
+def speed(given: Parts) -> Speed:
+    """What the workers that are alive compute at."""
     try:
         return Speed.of(given.queue.workers())
     except RedisError:

@@ -129,21 +129,26 @@ class Alone:
             trained = self._folder(source) / FINAL
         if not trained.is_file():
             raise NoJob(f"its source {trained} is not there")
-        return self._look(kind, path, {**spec, "source": "local"}, trained)
+        other = _other(path, spec)
+        spec |= {"source": "local"} | ({"transfer_from": "local"} if other else {})
+        return self._look(kind, path, spec, trained, other)
 
     def _look(
-        self, kind: str, path: Path, spec: dict[str, Any], trained: Path
+        self, kind: str, path: Path, spec: dict[str, Any], trained: Path, other: Path | None
     ) -> Finished | Failed:
         folder, tell = self._folder(path), Teller(_name(path))
         datasets, stop = self.settings.datasets_dir, self._stop
 
         def told() -> Iterator[AnyEvent]:
-            recipe = TrainSpec.model_validate_json(checkpoint.metadata(trained).get("spec", "{}"))
+            recipe = _recipe(trained)
             model, task = checkpoint.load(trained, recipe, datasets)
+            beside = None
+            if other is not None:
+                beside = checkpoint.load_other(other, _recipe(other), datasets, task)
             if kind == "diagnose":
                 yield from diagnose(spec, model, task, recipe, tell, datasets, stop)
             else:
-                yield from evaluate(spec, model, task, tell, folder, stop)
+                yield from evaluate(spec, model, task, tell, folder, stop, other=beside)
 
         ending = drive(told, self.sink, tell)
         print(folder)
@@ -176,6 +181,22 @@ def _name(path: Path) -> str:
     return re.sub(r"[^\w-]+", "-", path.stem) or "job"
 
 
+def _recipe(trained: Path) -> TrainSpec:
+    return TrainSpec.model_validate_json(checkpoint.metadata(trained).get("spec", "{}"))
+
+
+def _other(path: Path, spec: dict[str, Any]) -> Path | None:
+    """The checkpoint that transferred attacks are made on, named as a source is."""
+    named = spec.get("transfer_from")
+    if named is None:
+        return None
+    other = path.parent / str(named)
+    other = other / FINAL if other.is_dir() else other
+    if not other.is_file():
+        raise NoJob(f"transfer_from {other} is not there")
+    return other
+
+
 def _job(path: Path) -> tuple[str, dict[str, Any]]:
     """The kind and the spec of a file's job; its shape is checked before anything runs."""
     try:
@@ -188,7 +209,9 @@ def _job(path: Path) -> tuple[str, dict[str, Any]]:
     if kind not in SPECS or not isinstance(spec, dict):
         raise NoJob(f"kind is one of {', '.join(SPECS)}, and spec an object")
     try:
-        SPECS[kind].model_validate(spec if kind == "train" else {**spec, "source": "local"})
+        paths = {} if kind == "train" else {"source": "local"}
+        paths |= {"transfer_from": "local"} if "transfer_from" in spec else {}
+        SPECS[kind].model_validate({**spec, **paths})
     except ValidationError as error:
         raise NoJob(str(error)) from error
     return kind, spec

@@ -68,12 +68,23 @@ def events(
         peers = [_load(peer, settings)[0] for peer in ticket.source.peers]
         asked = DiagnoseSpec.model_validate(ticket.spec)
         return diagnose(asked, model, task, recipe, tell, settings.datasets_dir, stop, peers)
-    return evaluate(AttackSpec.model_validate(ticket.spec), model, task, tell, folder, stop)
+    attacks = AttackSpec.model_validate(ticket.spec)
+    other = _other(ticket.source, settings, task)
+    return evaluate(attacks, model, task, tell, folder, stop, _left(folder), other)
 
 
 def _load(source: Source, settings: Settings) -> tuple[nn.Module, Task]:
     file = artifact_path(settings.data_dir, source.job, source.attempt, source.checkpoint)
     return checkpoint.load(file, TrainSpec.model_validate(source.spec), settings.datasets_dir)
+
+
+def _other(source: Source, settings: Settings, task: Task) -> nn.Module | None:
+    """The network on which an attack job's transferred attacks are made."""
+    for peer in source.peers:
+        file = artifact_path(settings.data_dir, peer.job, peer.attempt, peer.checkpoint)
+        recipe = TrainSpec.model_validate(peer.spec)
+        return checkpoint.load_other(file, recipe, settings.datasets_dir, task)
+    return None
 
 
 def _left(folder: Path) -> Path | None:

@@ -63,6 +63,12 @@ def entry(kind: Any, name: str, facts: dict[str, Any] | None = None, **parameter
     )
 
 
+def attack(passes: str, **facts: Any) -> dict[str, Any]:
+    """The facts of an attack."""
+    plain = {"unit": "input units", "most": 1000.0, "transfers": False}
+    return {**plain, "passes": [passes], **facts}
+
+
 def catalogue() -> Catalog:
     """Like the lab's own, but its facts stay what the tests' sums were made for."""
     digits = {
@@ -74,6 +80,7 @@ def catalogue() -> Catalog:
     }
     moons = {"shape": [2], "classes": ["a", "b"], "layout": "points", "train": "n", "test": 200}
     rate = {"lr": number(0.1, exclusiveMinimum=0, maximum=100)}
+    steps = integer(1, minimum=1)
     entries = [
         entry("dataset", "digits", digits),
         entry("dataset", "moons", moons, n=integer(800, minimum=10, maximum=100_000)),
@@ -85,8 +92,10 @@ def catalogue() -> Catalog:
         entry("method", "weissi", strength=number(0.001, minimum=0, maximum=1000)),
         entry("optimizer", "sgd", **rate, momentum=number(0.9, minimum=0, exclusiveMaximum=1)),
         entry("optimizer", "adamw", **rate),
-        entry("attack", "fgsm"),
-        entry("attack", "pgd", steps=integer(20, minimum=1), restarts=integer(1, minimum=1)),
+        entry("attack", "fgsm", attack("1")),
+        entry("attack", "pgd", attack("steps*restarts"), steps=steps, restarts=steps),
+        entry("attack", "transfer", attack("steps", transfers=True), steps=steps),
+        entry("attack", "corruptions", attack("1", unit="severity", most=5.0)),
         entry("probe", "example", index=integer(0, minimum=0)),
         *(entry("diagnostic", name) for name in DIAGNOSTICS),
         entry("diagnostic", "effective_learning_rate", {"needs": ["batch_norm"]}),

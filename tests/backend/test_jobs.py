@@ -269,6 +269,49 @@ def test_an_attack_starts_from_a_finished_training(
     assert client.delete(f"/jobs/{source}").status_code == 204
 
 
+def test_a_transferred_attack_names_the_network_it_is_made_on(
+    client: TestClient, recorder: Recorder, queue: Queue, settings: Settings
+) -> None:
+    first, second = create(client)["id"], create(client)["id"]
+    for job in (first, second):
+        finish(recorder, queue, job, settings)
+    attacks = [{"name": "pgd"}, {"name": "transfer"}]
+    spec = {"source": first, "attacks": attacks, "transfer_from": second}
+    job = client.post("/jobs", json={"kind": "attack", "spec": spec})
+    assert job.status_code == 201, job.text
+    assert job.json()["spec"]["transfer_from"] == second
+    ticket = Ticket.model_validate_json(queue.redis.get(ticket_key(job.json()["id"])) or "")
+    assert ticket.source is not None
+    assert [ticket.source.job, *(peer.job for peer in ticket.source.peers)] == [first, second]
+
+
+def test_attacks_that_cannot_be_are_refused_by_field(
+    client: TestClient, recorder: Recorder, queue: Queue, settings: Settings
+) -> None:
+    source = create(client)["id"]
+    points = client.post("/jobs", json=train(dataset={"name": "moons"})).json()["id"]
+    for job in (source, points):
+        finish(recorder, queue, job, settings)
+    pgd, transfer, corrupt = ({"name": name} for name in ("pgd", "transfer", "corruptions"))
+    refused = {
+        "transfer_from": [
+            {"attacks": [transfer]},
+            {"attacks": [pgd], "transfer_from": source},
+            {"attacks": [transfer], "transfer_from": "nothing"},
+            {"attacks": [transfer], "transfer_from": points},
+        ],
+        "attacks.1": [{"attacks": [pgd, corrupt]}],
+        "eps_grid.2": [{"attacks": [corrupt], "eps_grid": [0, 5, 6]}],
+    }
+    for field, specs in refused.items():
+        for spec in specs:
+            body = {"kind": "attack", "spec": {"source": source, **spec}}
+            for path in ("/jobs", "/estimate"):
+                answer = client.post(path, json=body)
+                assert answer.status_code == 422, (spec, answer.text)
+                assert answer.json()["errors"][0]["field"] == f"spec.{field}"
+
+
 def test_a_diagnosis_starts_from_a_training_and_its_peers(
     client: TestClient, recorder: Recorder, queue: Queue, settings: Settings
 ) -> None:

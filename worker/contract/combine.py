@@ -12,7 +12,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from worker.contract.plan import BatchNorm, Conv, Leaf, Linear, Resolved, leaves, paths
-from worker.contract.spec import TrainSpec
+from worker.contract.spec import AttackSpec, TrainSpec
 
 Refusal = tuple[str, str]
 """A field of the spec, such as `methods.1`, and why it cannot be."""
@@ -50,6 +50,35 @@ def refusals(chosen: Mapping[str, Part], layers: Sequence[Resolved]) -> list[Ref
     methods = {field: part for field, part in chosen.items() if part.kind == "method"}
     found = [*_lacking(chosen, layers), *_clashing(chosen)]
     return found + _learning(methods) if methods else found
+
+
+def attack_refusals(spec: AttackSpec, facts: Callable[[str], Mapping[str, Any]]) -> list[Refusal]:
+    """What attacks cannot be measured together, or at such budgets; `facts` are by name."""
+    told = [facts(choice.name) for choice in spec.attacks]
+    return [*_other_units(spec, told), *_beyond(spec, told), *_without_other(spec, told)]
+
+
+def _other_units(spec: AttackSpec, told: Sequence[Mapping[str, Any]]) -> Iterator[Refusal]:
+    first, name = told[0]["unit"], spec.attacks[0].name
+    for index, facts in enumerate(told):
+        if facts["unit"] != first:
+            why = f"its budget is in {facts['unit']}, that of {name} in {first}; ask for two jobs"
+            yield f"attacks.{index}", why
+
+
+def _beyond(spec: AttackSpec, told: Sequence[Mapping[str, Any]]) -> Iterator[Refusal]:
+    most = min(float(facts["most"]) for facts in told)
+    for index, eps in enumerate(spec.eps_grid):
+        if eps > most:
+            yield f"eps_grid.{index}", f"{told[0]['unit']} end at {most:g}"
+
+
+def _without_other(spec: AttackSpec, told: Sequence[Mapping[str, Any]]) -> Iterator[Refusal]:
+    wanted = [c.name for c, facts in zip(spec.attacks, told, strict=True) if facts["transfers"]]
+    if wanted and spec.transfer_from is None:
+        yield "transfer_from", f"{wanted[0]} needs the job whose network it is made on"
+    if spec.transfer_from is not None and not wanted:
+        yield "transfer_from", "none of these attacks is made on another network"
 
 
 def _lacking(chosen: Mapping[str, Part], layers: Sequence[Resolved]) -> Iterator[Refusal]:

@@ -64,7 +64,16 @@ class AttackSpec(_Request):
     source: str = Field(min_length=1, max_length=64, description="a train job's id")
     attacks: list[Choice] = Field(min_length=1, max_length=16)
     eps_grid: list[Annotated[float, Field(ge=0, le=1000)]] = Field(
-        [0.0, 0.02, 0.05, 0.1], min_length=1, max_length=64, description="budgets, input units"
+        [0.0, 0.02, 0.05, 0.1],
+        min_length=1,
+        max_length=64,
+        description="budgets, in the unit that the attacks share",
+    )
+    transfer_from: str | None = Field(
+        None,
+        min_length=1,
+        max_length=64,
+        description="the train job on whose network transferred attacks are made",
     )
     split: Literal["test", "train"] = "test"
     limit: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = Field(

@@ -21,6 +21,9 @@ from worker.lab.core.method import Method
 from worker.lab.core.model import Model
 from worker.lab.core.task import Task
 
+RESUME = "resume.safetensors"
+"""What an attempt of a job leaves for the next one."""
+
 
 @dataclass(frozen=True)
 class Written:
@@ -91,6 +94,15 @@ def load(checkpoint: Path, spec: TrainSpec, datasets: Path | None) -> tuple[nn.M
     model = untrained(spec, task)
     restore(model, checkpoint)
     return model.eval(), task
+
+
+def load_other(file: Path, spec: TrainSpec, datasets: Path | None, task: Task) -> nn.Module:
+    """The network that another run left, to be tried on a task. Raises LabError: what `load`
+    raises, and "bad_spec" where it knows other inputs or classes."""
+    model, learned = load(file, spec, datasets)
+    if (learned.shape, learned.classes) != (task.shape, task.classes):
+        raise LabError("bad_spec", "transfer_from: it knows inputs or classes of another kind")
+    return model
 
 
 def untrained(spec: TrainSpec, task: Task) -> nn.Module:

@@ -26,7 +26,7 @@ from worker.lab.core.run import Run
 from worker.lab.core.watch import Values, Watch, rehearse
 
 FINAL = "final.safetensors"
-RESUME = "resume.safetensors"
+RESUME = checkpoint.RESUME
 KEPT_EVERY_S = 15.0
 """What a lost worker can cost."""
 

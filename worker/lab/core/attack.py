@@ -11,6 +11,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from worker.lab.core.balls import Ball
 from worker.lab.core.budget import INPUTS, Budget
 from worker.lab.core.errors import LabError
 from worker.lab.core.registry import Spec
@@ -94,6 +95,10 @@ class Attack(Spec):
     def idle(self, eps: float) -> bool:
         """Whether nothing may move at this budget."""
         return eps == 0
+
+    def inputs(self, eps: float) -> Ball | None:
+        """Where the inputs may go; None where they stay."""
+        return None
 
     def walk(
         self,

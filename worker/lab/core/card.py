@@ -6,27 +6,17 @@ Each check is computed from the run or from a small probe of its own, and each c
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Generator, Iterator
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from worker.contract.measurement import Table
-from worker.lab.core.attack import Attack
-from worker.lab.core.input_attack import InputAttack
 from worker.lab.core.interval import wilson
-from worker.lab.core.tally import Tally
-from worker.lab.core.task import Split, Task
-
-PROBE = 200
-"""Examples that a probe looks at: the first ones."""
-
-DRAWS = 20
-"""Random changes that the gradient-free attack tries on each example."""
-
-CHANCE = 0.005
-"""The share of examples that randomness and rounding may move."""
+from worker.lab.core.noise import noise
+from worker.lab.core.tally import accuracy_at_largest_eps
+from worker.lab.core.task import Task
+from worker.lab.core.trial import CHANCE, Check, Trial
 
 CONVERGED = 0.02
 """What doubling an attack's steps may still cost before its budget of steps is called small."""
@@ -37,44 +27,6 @@ BLIND = 0.05
 WIDE = 0.06
 """The half-width of an accuracy's interval above which n is too small to conclude much."""
 
-
-@dataclass(frozen=True)
-class Check:
-    """`passed` is None where it is no fault, yet a number to be careful with."""
-
-    check: str
-    passed: bool | None
-    detail: str
-
-
-@dataclass(frozen=True)
-class Trial:
-    """What the checks of one attack look at; the network is in eval mode."""
-
-    model: nn.Module
-    task: Task
-    data: Split
-    clean: Tensor
-    tally: Tally
-    tallies: Sequence[Tally]
-    seed: int
-    probe: Split = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "probe", self.data.head(PROBE))
-
-    @property
-    def attack(self) -> Attack:
-        return self.tally.attack
-
-    @property
-    def largest(self) -> float:
-        return max(self.tally.grid)
-
-    def generator(self) -> torch.Generator:
-        return torch.Generator().manual_seed(self.seed)
-
-
 Checks = Iterator[Check]
 Walk = Generator[float, None, Checks]
 
@@ -82,14 +34,16 @@ Walk = Generator[float, None, Checks]
 def card(trial: Trial) -> Generator[float, None, Table]:
     """The card of one attack, pausing after every look at the network."""
     checks = [*_eval_mode(trial), *_inputs(trial)]
-    checks.append((yield from _nothing_at_zero(trial)))
+    if trial.attack.idle(0.0):
+        checks.append((yield from _nothing_at_zero(trial)))
     checks += _eps(trial)
-    if hasattr(trial.attack, "steps") and trial.largest:
+    searches = trial.attack.adversarial and bool(trial.largest)
+    if searches and hasattr(trial.attack, "steps"):
         checks.append((yield from _steps(trial)))
     for examine in _FROM_THE_RUN:
         checks += examine(trial)
-    if trial.largest:
-        checks.append((yield from _noise(trial)))
+    if searches:
+        checks.append((yield from noise(trial)))
     return Table(
         columns={
             "check": [found.check for found in checks],
@@ -137,10 +91,11 @@ def _nothing_at_zero(trial: Trial) -> Generator[float, None, Check]:
     if 0.0 in trial.tally.grid:
         now, before = trial.tally.prediction[trial.tally.grid.index(0.0)], trial.clean
     else:
+        x, y = trial.sample.x, trial.sample.y
         result = yield from trial.attack.walk(
-            trial.model, trial.probe.x, trial.probe.y, eps=0.0, generator=trial.generator()
+            trial.model, x, y, eps=0.0, generator=trial.generator(), other=trial.other
         )
-        now, before = result.prediction.cpu(), trial.clean[: len(trial.probe)]
+        now, before = result.prediction.cpu(), trial.clean[: len(y)]
     moved = int((now != before).sum())
     return Check(
         "eps 0 equals clean accuracy",
@@ -154,32 +109,34 @@ def _eps(trial: Trial) -> Checks:
     found = trial.tally.robust.float().mean(1).tolist()
     rises = [later - sooner for sooner, later in itertools.pairwise(found)]
     worst = max(rises, default=0.0)
+    slack = CHANCE if trial.attack.adversarial else max(CHANCE, 2 * _half_width(trial))
     if rises:
         yield Check(
             "accuracy does not rise with eps",
-            worst <= CHANCE,
+            worst <= slack,
             f"largest rise {percent(max(worst, 0.0))} over {len(found)} budgets",
         )
 
 
 def _steps(trial: Trial) -> Generator[float, None, Check]:
-    """With half the steps, at the middle budget, on the probe: more steps must not help the
+    """With half the steps, at the middle budget: more steps must not help the
     network, and if they still cost it much the attack has not converged."""
     tally, many = trial.tally, int(trial.attack.steps)  # type: ignore[attr-defined]
     row = len(tally.grid) // 2
     few = trial.attack.model_copy(update={"steps": max(1, many // 2)})
+    x, y = trial.sample.x, trial.sample.y
     result = yield from few.walk(
-        trial.model, trial.probe.x, trial.probe.y, eps=tally.grid[row], generator=trial.generator()
+        trial.model, x, y, eps=tally.grid[row], generator=trial.generator()
     )
     half = 1 - _share(result.fooled)
-    full = _share(tally.robust[row, : len(trial.probe)])
+    full = _share(tally.robust[row, : len(y)])
     cost = half - full
     slow = f"not converged: doubling the steps still costs {100 * cost:.1f} points; "
     return Check(
         "accuracy does not rise with steps",
         cost >= -2 * CHANCE and (cost <= CONVERGED or None),
         f"{slow if cost > CONVERGED else ''}{percent(half)} after {max(1, many // 2)} steps, "
-        f"{percent(full)} after {many} at eps {tally.grid[row]:g} (n = {len(trial.probe)})",
+        f"{percent(full)} after {many} at eps {tally.grid[row]:g} (n = {len(y)})",
     )
 
 
@@ -205,29 +162,6 @@ def _climbs(trial: Trial) -> Checks:
         )
 
 
-def _noise(trial: Trial) -> Generator[float, None, Check]:
-    """A gradient-free attack must not find what the gradient missed."""
-    x, y = trial.probe.x, trial.probe.y
-    assert isinstance(trial.attack, InputAttack)
-    ball, generator = trial.attack.ball(trial.largest), trial.generator()
-    fooled = torch.zeros(len(y), dtype=torch.bool, device=y.device)
-    for draw in range(DRAWS):
-        at = ball.start(x, generator)
-        if draw % 2:
-            at = ball.project(ball.step(x, at - x, ball.eps), x)
-        with torch.no_grad():
-            fooled |= trial.model(at).argmax(1) != y
-        yield draw / DRAWS
-    robust = trial.tally.robust[trial.tally.grid.index(trial.largest), : len(y)]
-    missed = int((robust & fooled.cpu()).sum())
-    return Check(
-        "random noise is not stronger",
-        missed <= 2 * CHANCE * len(y),
-        f"noise fools {missed} of {len(y)} examples that the attack does not "
-        f"({DRAWS} draws, eps {trial.largest:g})",
-    )
-
-
 def _fresh(trial: Trial) -> Checks:
     """A second, fresh pass has the last word; the attack's own should be the same."""
     fooled = ~trial.tally.robust
@@ -240,29 +174,32 @@ def _fresh(trial: Trial) -> Checks:
 
 
 def _alone(trial: Trial) -> Checks:
-    """Of the same budget: another norm is another budget."""
-    rivals = [tally for tally in trial.tallies if tally.attack.budget == trial.attack.budget]
-    if len(rivals) > 1:
+    rivals = trial.tally.rivals(trial.tallies)
+    if len(rivals) > 1 and trial.attack.adversarial:
         row = trial.tally.grid.index(trial.largest)
-        worst = torch.stack([tally.robust[row] for tally in rivals]).all(0)
-        missed = int((trial.tally.robust[row] & ~worst).sum())
+        own, left = trial.tally.robust[row], accuracy_at_largest_eps(rivals)
+        missed = round(_share(own) * len(own)) - round(left * len(own))
         yield Check(
             "no other attack finds more",
-            missed <= CHANCE * len(worst),
-            f"others fool {missed} more at eps {trial.largest:g}; the worst case, point by point, "
-            f"leaves {percent(_share(worst))}",
+            missed <= CHANCE * len(own),
+            f"others fool {missed} more at eps {trial.largest:g}; the worst case leaves "
+            f"{percent(left)}",
         )
 
 
 def _enough(trial: Trial) -> Checks:
-    n = len(trial.data)
-    bounds = [wilson(int(hits), n) for hits in trial.tally.robust.sum(1)]
-    half = max((high - low) / 2 for low, high in bounds)
+    half = _half_width(trial)
     yield Check(
         "enough examples",
         half <= WIDE,
-        f"n = {n}: 95 % intervals of up to ±{100 * half:.1f} points (Wilson)",
+        f"n = {len(trial.data)}: 95 % intervals of up to ±{100 * half:.1f} points (Wilson)",
     )
+
+
+def _half_width(trial: Trial) -> float:
+    n = len(trial.data)
+    bounds = [wilson(int(hits), n) for hits in trial.tally.robust.sum(1)]
+    return max((high - low) / 2 for low, high in bounds)
 
 
 _FROM_THE_RUN: tuple[Callable[[Trial], Checks], ...] = (

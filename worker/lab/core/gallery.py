@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import torch
 from torch import Tensor
 
 from worker.contract.measurement import Images
 from worker.lab.core.attack import Attacked
+from worker.lab.core.balls import Ball, InputNorm
 from worker.lab.core.picture import levels
 
 PLACES = 12
@@ -29,7 +32,8 @@ class Gallery:
 
     classes: tuple[str, ...]
     eps: float
-    norm: str
+    norm: InputNorm
+    unit: str
     _flipped: list[_Picture] = field(default_factory=list)
     _others: list[_Picture] = field(default_factory=list)
 
@@ -41,6 +45,26 @@ class Gallery:
                 pictures = x[i].cpu(), result.x[i].cpu()
                 classes = int(y[i]), int(before[i]), int(result.prediction[i])
                 wall.append(_Picture(*pictures, *classes))
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All of it; `load` puts it back."""
+        shown = [(True, p) for p in self._flipped] + [(False, p) for p in self._others]
+        if not shown:
+            return {}
+        rows = [[flipped, p.label, p.before, p.after] for flipped, p in shown]
+        return {
+            "classes": torch.tensor(rows),
+            "clean": torch.stack([p.clean for _, p in shown]),
+            "adversarial": torch.stack([p.adversarial for _, p in shown]),
+        }
+
+    def load(self, tensors: Mapping[str, Tensor]) -> None:
+        parts = (tensors.get(name, ()) for name in ("classes", "clean", "adversarial"))
+        rows = zip(*parts, strict=True)
+        for classes, clean, adversarial in rows:
+            flipped, *seen = (int(value) for value in classes)
+            wall = self._flipped if flipped else self._others
+            wall.append(_Picture(clean, adversarial, *seen))
 
     def images(self) -> Images | None:
         """The gallery; None while there is nothing to show."""
@@ -72,5 +96,8 @@ class Gallery:
         return seen if prediction == label else f"{seen}, is {self.classes[label]}"
 
     def _size(self, change: Tensor) -> str:
-        length = change.abs().max() if self.norm == "linf" else change.norm()
-        return f"{self.norm} {float(length):.3g} of {self.eps:g}"
+        still = torch.zeros_like(change)
+        length = float(Ball(self.norm, self.eps).size(change[None], still[None])[0])
+        if self.unit == "input units":
+            return f"{self.norm} {length:.3g} of {self.eps:g}"
+        return f"{self.norm} {length:.3g} at {self.unit} {self.eps:g}"

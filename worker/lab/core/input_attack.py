@@ -23,6 +23,9 @@ class InputAttack(Attack):
         """Where it may go."""
         raise NotImplementedError
 
+    def inputs(self, eps: float) -> Ball:
+        return self.ball(eps)
+
     def search(self, victim: Victim) -> Generator[float, None, Tensor]:
         """Look for adversarial inputs (B, *shape) in `victim.ball` and return them.
 

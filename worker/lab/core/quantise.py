@@ -86,4 +86,4 @@ class Flips:
 
 
 def _scale(w: Tensor, bits: int) -> float:
-    return max(float(w.abs().amax()), 1e-30) / (2 ** (bits - 1) - 1)
+    return max(float(w.abs().amax()), 1e-30) / ((1 << (bits - 1)) - 1)

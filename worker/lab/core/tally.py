@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -17,7 +18,11 @@ _UNKNOWN = -1
 
 @dataclass(eq=False)
 class Tally:
-    """Predictions (E, N) at E budgets for N examples, on the CPU; −1 where not known yet."""
+    """Predictions (E, N) at E budgets for N examples, on the CPU; −1 where not known yet.
+
+    `draws` are, budget by budget, the accuracies of all that an attack drew at random. Loss and
+    gradients are those of the largest budget.
+    """
 
     attack: Attack
     grid: tuple[float, ...]
@@ -25,14 +30,16 @@ class Tally:
     prediction: Tensor = field(init=False)
     claimed: Tensor = field(init=False)
     size: Tensor = field(init=False)
+    draws: list[list[float]] = field(init=False)
     losses: list[float] = field(default_factory=list)
     gradients: int = 0
     zeros: int = 0
     eval_mode: bool = True
-    _climbed: int = 0
+    climbed: int = 0
 
     def __post_init__(self) -> None:
         shape = len(self.grid), len(self.y)
+        self.draws = [[] for _ in self.grid]
         self.prediction = torch.full(shape, _UNKNOWN)
         self.claimed = torch.zeros(shape, dtype=torch.bool)
         self.size = torch.zeros(shape)
@@ -44,6 +51,7 @@ class Tally:
         self.claimed[row, part] = result.claimed.cpu()
         self.size[row, part] = result.size.cpu()
         self.eval_mode &= result.eval_mode
+        self.draws[row] += result.draws
         if self.grid[row] == max(self.grid):
             self.gradients += result.gradients
             self.zeros += result.zeros
@@ -53,11 +61,11 @@ class Tally:
         """Weigh in a batch's curve; one that ended early stays at its last value."""
         long = max(len(losses), len(self.losses))
         old, new = (_padded(found, long) for found in (self.losses, losses))
-        total = self._climbed + count
+        total = self.climbed + count
         self.losses = [
-            (a * self._climbed + b * count) / total for a, b in zip(old, new, strict=True)
+            (a * self.climbed + b * count) / total for a, b in zip(old, new, strict=True)
         ]
-        self._climbed = total
+        self.climbed = total
 
     @property
     def known(self) -> Tensor:
@@ -69,8 +77,40 @@ class Tally:
         """(E, N): which examples the network still gets right."""
         return self.prediction == self.y
 
+    def tensors(self) -> dict[str, Tensor]:
+        """With `numbers`, all that it knows: `load` puts both back."""
+        return {name: getattr(self, name) for name in _TENSORS}
+
+    def numbers(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in _NUMBERS}
+
+    def load(self, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
+        for name in _TENSORS:
+            getattr(self, name).copy_(tensors[name])
+        for name in _NUMBERS:
+            setattr(self, name, numbers[name])
+
+    def rivals(self, tallies: Sequence[Tally]) -> list[Tally]:
+        """Those whose budgets mean the same, itself among them: another norm is another budget."""
+        return [t for t in tallies if t.attack.budget.label == self.attack.budget.label]
+
     def accuracy(self) -> Curve:
-        return accuracy_curve(self.grid, self.robust, self.known)
+        label = self.attack.budget.label
+        return accuracy_curve(self.grid, self.robust, self.known, label)
+
+    def mean_accuracy(self) -> Curve | None:
+        """Over all that was drawn at random, from the lowest to the highest; None without."""
+        rows = [(eps, found) for eps, found in zip(self.grid, self.draws, strict=True) if found]
+        if not any(len(found) > 1 for _, found in rows):
+            return None
+        return Curve(
+            x=[eps for eps, _ in rows],
+            y=[sum(found) / len(found) for _, found in rows],
+            low=[min(found) for _, found in rows],
+            high=[max(found) for _, found in rows],
+            x_label=self.attack.budget.label,
+            y_label=f"mean accuracy of {max(len(found) for _, found in rows)} draws",
+        )
 
     def loss(self) -> Curve:
         """Mean cross-entropy along the attack at the largest budget; an example once fooled is
@@ -97,20 +137,35 @@ class Tally:
 HEADER = "attack,eps,example,label,clean_prediction,prediction,fooled,size\n"
 
 
+_TENSORS = ("prediction", "claimed", "size")
+_NUMBERS = ("draws", "losses", "gradients", "zeros", "eval_mode", "climbed")
+
+
 def worst(tallies: Sequence[Tally]) -> Curve:
-    """An example counts at a budget only if it withstood every attack."""
-    robust = torch.stack([tally.robust for tally in tallies]).all(0)
-    known = torch.stack([tally.known for tally in tallies]).all(0)
-    return accuracy_curve(tallies[0].grid, robust, known)
+    """Of the attacks whose budgets mean what the first one's does. On inputs an example counts at a
+    budget only if it withstood every attack; on weights, which all examples share, the attack
+    that leaves the fewest counts."""
+    rivals = tallies[0].rivals(tallies)
+    known = torch.stack([tally.known for tally in rivals]).all(0)
+    return accuracy_curve(tallies[0].grid, _worst(rivals), known, rivals[0].attack.budget.label)
 
 
 def accuracy_at_largest_eps(tallies: Sequence[Tally]) -> float:
-    """The share of all examples that withstood each of the attacks at the grid's largest budget."""
+    """The share of all examples in the worst case of these attacks at the grid's largest budget."""
     row = tallies[0].grid.index(max(tallies[0].grid))
-    return float(torch.stack([tally.robust[row] for tally in tallies]).all(0).float().mean())
+    return float(_worst(tallies[0].rivals(tallies))[row].float().mean())
 
 
-def accuracy_curve(grid: Sequence[float], robust: Tensor, known: Tensor) -> Curve:
+def _worst(rivals: Sequence[Tally]) -> Tensor:
+    """(E, N): what the network still gets right."""
+    robust = torch.stack([tally.robust for tally in rivals])
+    if rivals[0].attack.moves == "inputs":
+        return robust.all(0)
+    fewest = robust.sum(2).argmin(0)
+    return robust[fewest, torch.arange(robust.shape[1])]
+
+
+def accuracy_curve(grid: Sequence[float], robust: Tensor, known: Tensor, label: str) -> Curve:
     """Accuracy over the budgets of which something is known, with Wilson's 95 % interval."""
     hits, counts = (robust & known).sum(1).tolist(), known.sum(1).tolist()
     rows = [(e, h, n) for e, h, n in zip(grid, hits, counts, strict=True) if n]
@@ -120,7 +175,7 @@ def accuracy_curve(grid: Sequence[float], robust: Tensor, known: Tensor) -> Curv
         y=[h / n for _, h, n in rows],
         low=[low for low, _ in bounds],
         high=[high for _, high in bounds],
-        x_label="eps",
+        x_label=label,
         y_label="accuracy",
     )
 

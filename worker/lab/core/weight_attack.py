@@ -49,10 +49,6 @@ class WeightAttack(Attack):
         """Where the weights may go."""
         raise NotImplementedError
 
-    def inputs(self, eps: float) -> Ball | None:
-        """Where the inputs may go, if they move too."""
-        return None
-
     def search(self, victim: WeightVictim, eps: float) -> Generator[float, None, Found]:
         """Look for weights in the region and return the worst point, `victim.best`.
 

@@ -63,9 +63,9 @@ class WeightVictim:
         if self.best.loss != self.best.loss:
             raise LabError("bad_model", "the network's outputs on clean inputs are not finite")
 
-    def draw(self, w: Weights) -> Generator[float, None, None]:
+    def draw(self, w: Weights, x: Tensor | None = None) -> Generator[float, None, None]:
         """Look at weights that nobody chose; `drawn` is the worst of them."""
-        found = yield from self.look(w, self.x)
+        found = yield from self.look(w, self.x if x is None else x)
         if not self.draws or found.right < self.drawn.right:
             self.drawn = found
         self.draws.append(found.right / len(self.y))
