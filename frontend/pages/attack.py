@@ -24,7 +24,7 @@ from dash.development.base_component import Component
 from frontend import links, parts
 from frontend.api import visitor
 from frontend.refusals import or_else, tried
-from frontend.views import attackform, attackpage, confirm, ids, load
+from frontend.views import attackform, attackpage, confirm, ids, load, networks
 from frontend.views.plotcard import furniture
 
 PLACE = "attack"
@@ -41,6 +41,7 @@ def layout(job: str | None = None, run: str | None = None, **query: Any) -> Comp
     beside = [one for one in str(query.get("with") or "").split(",") if one]
     asked = {"job": job, "run": run, "with": beside, "r": query.get("r")}
     stores = [ids.ATTACK_REQUEST, ids.ATTACK_ADDRESS, ids.ATTACK_TOLD, ids.ATTACK_LIVE]
+    stores.append(ids.ATTACK_EXAMPLE)
     return html.Div(
         [
             dcc.Store(id=ids.ATTACK_ASKED, data=asked),
@@ -66,13 +67,17 @@ async def fill(asked: dict[str, Any]) -> Any:
     """The form for the network that the address names; without one, a choice of networks."""
     api = visitor()
     if not asked["job"]:
-        return attackpage.head(None), await attackpage.networks(api)
+        nothing = "There is no trained network to attack yet."
+        return attackpage.head(None), await networks.choice(api, "/lab/attack", nothing)
     job = await api.job(asked["job"])
     if job["kind"] == "attack":
         asked = {**asked, "run": asked["run"] or job["id"]}
         job = await api.job(job["spec"]["source"])
-    catalog, attacks = await asyncio.gather(api.catalog(), load.attacks_on(api, job["id"]))
-    return attackpage.head(job), attackpage.form(catalog, job, attacks, asked)
+    catalog, attacks, trained = await asyncio.gather(
+        api.catalog(), load.attacks_on(api, job["id"]), networks.trained(api)
+    )
+    others = networks.alike(job, trained)
+    return attackpage.head(job), attackpage.form(catalog, job, attacks, others, asked)
 
 
 # --- the form ----------------------------------------------------------------------------------
@@ -195,6 +200,11 @@ async def cancel(clicks: int | None, main: str | None) -> Any:
     return {"at": clicks}, None
 
 
+clientside_callback(
+    ClientsideFunction("example", "start"),
+    Output(ids.ATTACK_EXAMPLE, "data"),
+    Input(ids.ATTACK_FORM, "children"),
+)
 confirm.asked_by(PLACE, ids.ATTACK_CANCEL)
 clientside_callback(
     ClientsideFunction("live", "start"),

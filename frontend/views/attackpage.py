@@ -11,7 +11,7 @@ from dash.development.base_component import Component
 
 from frontend import links, parts
 from frontend.api import Api, ApiError, Catalog, Job
-from frontend.views import attackform, ids, load, result
+from frontend.views import attackform, example, ids, load, result
 from frontend.views import head as about
 
 
@@ -27,7 +27,9 @@ def head(job: Job | None) -> Component:
     )
 
 
-def form(catalog: Catalog, job: Job, attacks: list[Job], asked: Mapping[str, Any]) -> Component:
+def form(
+    catalog: Catalog, job: Job, attacks: list[Job], others: list[Job], asked: Mapping[str, Any]
+) -> Component:
     known = [attack["id"] for attack in attacks]
     main = asked["run"] if asked["run"] in known else (known[0] if known else None)
     spec = attackform.fresh(job, catalog) | _shared(asked.get("r"))
@@ -35,6 +37,7 @@ def form(catalog: Catalog, job: Job, attacks: list[Job], asked: Mapping[str, Any
     return html.Div(
         [
             dcc.Store(id="attack-source", data={"id": job["id"], "name": job["name"]}),
+            example.example(catalog, job, others, load.scheme()),
             attackform.page_form(catalog, job, spec),
             attackform.picker(attacks, main, beside),
         ]
@@ -50,25 +53,6 @@ def _shared(packed: str | None) -> dict[str, Any]:
     return {
         key: spec[key] for key in ("attacks", "eps_grid", "split", "limit", "seed") if key in spec
     }
-
-
-async def networks(api: Api) -> Component:
-    jobs = (await api.jobs(kind="train", state="succeeded", sort="-created_at", limit=50))["items"]
-    if not jobs:
-        button = parts.button_link("Train one", "/launch", filled=True)
-        return parts.empty("There is no trained network to attack yet.", button)
-    rows = [
-        html.Tr(
-            [
-                html.Td(dcc.Link(job["name"] or job["id"], href=f"/lab/attack?job={job['id']}")),
-                html.Td(about.what(job), className="about"),
-            ]
-        )
-        for job in jobs
-    ]
-    return parts.card(
-        html.Table(html.Tbody(rows), className="plain-table"), title="Choose a trained network"
-    )
 
 
 def wrong(error: ApiError) -> Component:

@@ -51,6 +51,7 @@ ATTACK_CANCEL = "attack-cancel"
 ATTACK_ADDRESS = "attack-address"  # store
 ATTACK_TOLD = "attack-told"  # store
 ATTACK_LIVE = "attack-live"  # store
+ATTACK_EXAMPLE = "attack-example"  # store: when the example's script started
 ATTACK_RENEW_HEAD = "attack-renew-head"
 ATTACK_RENEW_PLOTS = "attack-renew-plots"
 

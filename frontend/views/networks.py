@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dash import dcc, html
 from dash.development.base_component import Component
 
@@ -16,6 +18,12 @@ async def trained(api: Api) -> list[Job]:
     """The networks there are, newest first."""
     found = await api.jobs(kind="train", state="succeeded", sort="-created_at", limit=MOST)
     return found["items"]
+
+
+def alike(job: Job, jobs: Sequence[Job]) -> list[Job]:
+    """Other networks of the same data, to set beside a job's."""
+    data = job["spec"].get("dataset")
+    return [one for one in jobs if one["id"] != job["id"] and one["spec"].get("dataset") == data]
 
 
 async def choice(api: Api, path: str, nothing: str) -> Component:
