@@ -77,6 +77,16 @@ def entry_params(path: str) -> dict[str, Any]:
     return {"type": "entry-params", "path": path}
 
 
+def entry_fold(entry: str) -> dict[str, Any]:
+    """What opens an entry's card in the catalogue; `entry` is kind/name."""
+    return {"type": "entry-fold", "entry": entry}
+
+
+def entry_inside(entry: str) -> dict[str, Any]:
+    """Where the rest of an entry's card is shown."""
+    return {"type": "entry-inside", "entry": entry}
+
+
 def preset(name: str) -> dict[str, Any]:
     """The button that fills the form with a preset."""
     return {"type": "preset", "name": name}

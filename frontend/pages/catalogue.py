@@ -7,7 +7,17 @@ from typing import Any
 
 import dash
 import dash_mantine_components as dmc
-from dash import ClientsideFunction, Input, Output, callback, clientside_callback, html
+from dash import (
+    MATCH,
+    ClientsideFunction,
+    Input,
+    Output,
+    State,
+    callback,
+    clientside_callback,
+    html,
+    no_update,
+)
 from dash.development.base_component import Component
 
 from frontend import ids, parts, specs, words
@@ -26,6 +36,9 @@ KINDS = {
     "optimizer": "Optimizers",
     "preset": "Presets",
 }
+WHOLE = 6
+"""So many entries are shown with all that is known of them; of more, each is folded."""
+
 ARXIV = re.compile(r"arXiv:(\d{4}\.\d{4,5})")
 
 
@@ -90,11 +103,12 @@ def listed(entries: list[Entry], q: str, kind: str) -> Component | list[Componen
     if not found:
         return parts.empty(f"Nothing in the catalogue matches “{q}”.")
     groups = {name: [entry for entry in found if entry["kind"] == name] for name in KINDS}
+    whole = len(found) <= WHOLE
     return [
         html.Section(
             [
                 html.H2([KINDS[name], html.Span(len(group), className="count")]),
-                html.Div([entry_card(entry) for entry in group], className="entries"),
+                html.Div([entry_card(entry, whole=whole) for entry in group], className="entries"),
             ],
             className="entry-group",
         )
@@ -111,7 +125,8 @@ def matches(entry: Entry, q: str) -> bool:
     return all(word in text for word in q.lower().split())
 
 
-def entry_card(entry: Entry) -> Component:
+def entry_card(entry: Entry, *, whole: bool = True) -> Component:
+    """The card; of many, each with its equation and parameters folded until somebody looks."""
     head = html.Div(
         [
             html.H3(entry["title"]),
@@ -124,14 +139,42 @@ def entry_card(entry: Entry) -> Component:
         [
             head,
             html.P(entry["summary"], className="entry-summary"),
-            *_help(entry["help"]),
             _paper(entry["paper"]),
-            _preset(entry) if entry["kind"] == "preset" else None,
-            _parameters(entry),
+            *(inside(entry) if whole else [_fold(entry)]),
         ],
         className="card entry",
         id=f"{entry['kind']}-{entry['name']}",
     )
+
+
+def inside(entry: Entry) -> list[Component | None]:
+    """What the entry computes, and its parameters."""
+    preset = _preset(entry) if entry["kind"] == "preset" else None
+    return [*_help(entry["help"]), preset, _parameters(entry)]
+
+
+def _fold(entry: Entry) -> Component:
+    """Empty until it is opened: hundreds of tables at once stop a browser for a minute."""
+    key = f"{entry['kind']}/{entry['name']}"
+    count = len(specs.parameters(entry))
+    told = f"Definition, {count} parameter{'s' * (count != 1)}" if count else "Definition"
+    place = html.Div(id=ids.entry_inside(key))
+    return html.Details(
+        [html.Summary(told), place], id=ids.entry_fold(key), className="folded", n_clicks=0
+    )
+
+
+@callback(
+    Output(ids.entry_inside(MATCH), "children"),
+    Input(ids.entry_fold(MATCH), "n_clicks"),
+    State(ids.entry_inside(MATCH), "id"),
+    prevent_initial_call=True,
+)
+@or_else(lambda error, *_: parts.failed(error))
+async def unfold(_: int, place: dict[str, str]) -> Any:
+    kind, _, name = place["entry"].partition("/")
+    entry = specs.find(await visitor().catalog(), kind, name)
+    return inside(entry) if entry else no_update
 
 
 def _invariance(invariant: bool | None) -> Component | None:

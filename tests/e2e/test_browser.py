@@ -124,6 +124,18 @@ def test_a_slash_finds_the_jobs_from_a_page_without_a_search(
     expect(page.get_by_label("Search jobs")).to_be_focused()
 
 
+def test_the_whole_catalogue_is_there_soon_and_a_card_unfolds(
+    page: Page, explorer: Explorer
+) -> None:
+    """Every table of parameters at once kept the browser busy for more than a minute."""
+    page.goto(f"{explorer.url}/catalogue")
+    card = page.locator("#method-weissi")
+    card.wait_for(timeout=20_000)
+    assert card.locator("table").count() == 0
+    card.get_by_text("Definition").click()
+    expect(card.locator("table")).to_contain_text("strength")
+
+
 def test_many_series_can_be_searched_and_hidden(page: Page, explorer: Explorer) -> None:
     spec = {"dataset": {"name": "digits"}, "model": {"name": "mlp", "hidden": [8] * 9}, "epochs": 1}
     spec["diagnostics"] = [{"name": "layer_norms"}]

@@ -87,6 +87,8 @@ def test_a_catalogue_card_tells_paper_and_parameters(app: dash.Dash, catalog: Ca
     from frontend.pages.catalogue import entry_card
 
     entry: Entry = next(e for e in catalog["entries"] if e["name"] == "weissi")
+    folded = entry_card(entry, whole=False)
+    assert not [part for part in components(folded) if part._type == "Table"]
     card = entry_card(entry)
     links = [part.href for part in components(card) if part._type == "A"]
     assert links == ["https://arxiv.org/abs/2008.02965"]
