@@ -36,31 +36,61 @@ def greater(larger: Sequence[float], smaller: Sequence[float]) -> Found:
     c = critical(n, m)
     if c is None:
         return Found("undecided", f"{n} and {m} runs; four a side are needed")
-    differences = np.sort(np.subtract.outer(larger, smaller).ravel())
-    middle = float(np.median(differences))
-    low, high = float(differences[c]), float(differences[-1 - c])
+    return _shift(np.subtract.outer(larger, smaller).ravel(), c, f"{n} and {m} runs")
+
+
+def exceeds(differences: Sequence[float]) -> Found:
+    """Whether differences within runs lie above zero, by their pseudomedian.
+
+    Its interval is that of the exact two-sided Wilcoxon signed-rank test: the means of all pairs
+    from the c-th to the c-th last, c by `critical_paired`. With fewer than six runs no interval
+    of 95 % exists.
+    """
+    n = len(differences)
+    c = critical_paired(n)
+    if c is None:
+        return Found("undecided", f"{n} runs; six are needed")
+    means = np.add.outer(differences, differences)[np.triu_indices(n)] / 2
+    return _shift(means, c, f"{n} runs")
+
+
+def _shift(candidates: np.ndarray, c: int, runs: str) -> Found:
+    """The verdict of an interval that leaves c candidates out at each end."""
+    ordered = np.sort(candidates)
+    middle = float(np.median(ordered))
+    low, high = float(ordered[c]), float(ordered[-1 - c])
     verdict: Verdict = "undecided"
     if low > 0:
         verdict = "holds"
     elif high < 0:
         verdict = "does not hold"
-    words = f"larger by {middle:.3g}, 95 % interval {low:.3g} to {high:.3g}, {n} and {m} runs"
+    words = f"larger by {middle:.3g}, 95 % interval {low:.3g} to {high:.3g}, {runs}"
     return Found(verdict, words, low, high)
 
 
-@cache
-def critical(n: int, m: int, level: float = LEVEL) -> int | None:
-    """The largest c with P(U ≤ c) ≤ level / 2 under no shift, U of Mann and Whitney; None if even
+def critical(n: int, m: int) -> int | None:
+    """The largest c with P(U ≤ c) ≤ 2.5 % under no shift, U of Mann and Whitney; None if even
     P(U = 0) is larger."""
-    counts = _counts(n, m)
-    total = math.comb(n + m, n)
+    return _last(_counts(n, m), math.comb(n + m, n))
+
+
+def critical_paired(n: int) -> int | None:
+    """The same of Wilcoxon's signed-rank sum: every subset of the ranks 1 … n is as likely."""
+    counts = [1]
+    for rank in range(1, n + 1):
+        longer = counts + [0] * rank
+        counts = [a + b for a, b in zip(longer, [0] * rank + counts, strict=True)]
+    return _last(counts, 2**n)
+
+
+def _last(counts: Sequence[int], total: int) -> int | None:
     below = 0
     found = None
-    for u, count in enumerate(counts):
+    for value, count in enumerate(counts):
         below += count
-        if below / total > level / 2:
+        if below / total > LEVEL / 2:
             break
-        found = u
+        found = value
     return found
 
 
@@ -80,7 +110,7 @@ def rises_with(xs: Sequence[float], ys: Sequence[float], falls: bool = False) ->
     """Whether y rises with x over runs: Kendall's tau-b, by permutation of y."""
     x, y = np.asarray(xs, float), np.asarray(ys, float)
     if len(x) < 5 or len(set(xs)) < 2:
-        return Found("undecided", f"{len(x)} runs; five with different values are needed")
+        return Found("undecided", f"{len(x)} runs; five are needed, at different values")
     signs = np.sign(np.subtract.outer(x, x))
     tau = _tau(signs, y)
     dice = np.random.default_rng(0)

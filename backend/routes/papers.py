@@ -6,13 +6,25 @@ from typing import Any, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
+from sqlalchemy import Connection
 from starlette.responses import Response
 
-from backend import trial
-from backend.parts import Given, json
+from backend import launch, sweep, trial
+from backend.errors import Problem
+from backend.estimate import of_attack
+from backend.parts import Given, Parts, json
+from backend.requests import validated
 from worker.contract import claims
+from worker.contract.spec import AttackSpec, TrainSpec
 
 router = APIRouter(tags=["papers"])
+
+
+class Point(BaseModel):
+    job: str
+    value: float
+    group: str | None
+    x: float | None
 
 
 class Judged(BaseModel):
@@ -24,15 +36,18 @@ class Judged(BaseModel):
     sweep: dict[str, Any] = Field(description="the body of POST /sweeps that runs it")
     attack: dict[str, Any] | None = Field(description="attack spec for each finished run")
     tag: str
+    wanted: int = Field(description="how many runs the sweep makes")
+    runs: list[str] = Field(description="those that are finished, no two alike")
     counts: dict[str, int] = Field(description="the claim's jobs by state")
-    attackable: list[str] = Field(description="finished runs that no attack was made on")
+    attackable: list[str] = Field(description="finished runs without an attack, made or queued")
     verdict: Literal["holds", "does not hold", "undecided"]
     words: str = Field(description="the numbers that the verdict rests on")
-    points: list[dict[str, Any]]
+    points: list[Point]
 
 
 class Told(BaseModel):
     name: str
+    short: str
     title: str
     authors: str
     arxiv: str
@@ -47,30 +62,60 @@ class Papers(BaseModel):
     items: list[Told]
 
 
+class Cost(BaseModel):
+    runs: int
+    seconds: float
+    attack_seconds: float = Field(description="of an attack on every run; 0 where none is made")
+
+
 @router.get("/papers", responses={200: {"model": Papers}})
 def listing(given: Given) -> Response:
     """Every paper with its claims; verdicts from the runs on this machine alone."""
     found: dict[str, list[dict[str, Any]]] = {}
     with given.store.read() as connection:
         for name, claim in claims.claims().items():
-            runs, counts = trial.runs(connection, name)
-            judged, points = trial.judge(connection, claim, runs)
-            found.setdefault(claim.paper, []).append(
-                {
-                    "name": name,
-                    **claim.model_dump(include={"title", "claim", "means", "test", "attack"}),
-                    "sweep": claim.sweep(name),
-                    "tag": claims.tag(name),
-                    "counts": counts,
-                    "attackable": [
-                        run.row["id"] for run in runs if claim.attack and run.attack is None
-                    ],
-                    "verdict": judged.verdict,
-                    "words": judged.words,
-                    "points": points,
-                }
-            )
+            found.setdefault(claim.paper, []).append(_judged(connection, name, claim))
     items = [
         {**paper.model_dump(), "claims": found.get(paper.name, [])} for paper in claims.papers()
     ]
     return json({"items": items})
+
+
+def _judged(connection: Connection, name: str, claim: claims.Claim) -> dict[str, Any]:
+    tried = trial.trial(connection, name, claim)
+    judged, points = trial.judge(connection, claim, tried.runs)
+    return {
+        "name": name,
+        **claim.model_dump(include={"title", "claim", "means", "test", "attack"}),
+        "sweep": claim.sweep(name),
+        "tag": claims.tag(name),
+        "wanted": claim.size,
+        "runs": [run.row["id"] for run in tried.runs],
+        "counts": tried.counts,
+        "attackable": tried.attackable,
+        "verdict": judged.verdict,
+        "words": judged.words,
+        "points": points,
+    }
+
+
+@router.get("/papers/claims/{name}/cost", responses={200: {"model": Cost}})
+def cost(given: Given, name: str) -> Response:
+    """What a claim's runs and the attacks on them would cost, as estimates have it."""
+    claim = claims.claims().get(name)
+    if claim is None:
+        raise Problem(404, "No claim has this name.")
+    _, made = sweep.prepared(given, validated(given.requests.sweep, claim.sweep(name)))
+    seconds = sum(job["estimate"]["seconds"] for job in made)
+    attacked = _attacked(given, claim.attack, made) if claim.attack else 0.0
+    return json({"runs": len(made), "seconds": seconds, "attack_seconds": attacked})
+
+
+def _attacked(given: Parts, attack: dict[str, Any], made: list[dict[str, Any]]) -> float:
+    """Seconds of that attack on each of the networks to be."""
+    body = {"kind": "attack", "spec": {"source": "to be", **attack}}
+    spec = validated(given.requests.job, body).spec
+    assert isinstance(spec, AttackSpec)
+    speed = launch.speed(given)
+    sources = (TrainSpec.model_validate(job["spec"]) for job in made)
+    return sum(of_attack(given.catalog, spec, source, speed).seconds for source in sources)

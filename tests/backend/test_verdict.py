@@ -75,3 +75,40 @@ def test_one_violation_refutes_a_bound() -> None:
     assert verdict.never_above([], 0).verdict == "undecided"
     assert verdict.never_above([(1, 2), (2, 2)], 1).verdict == "holds"
     assert verdict.never_above([(1, 2), (2.1, 2)], 1).verdict == "does not hold"
+
+
+@pytest.mark.parametrize("n", [6, 8, 11])
+def test_the_paired_critical_value_is_that_of_the_exact_test(n: int) -> None:
+    c = verdict.critical_paired(n)
+    assert c is not None
+    assert stats.wilcoxon(_with_sum(n, c), method="exact").pvalue <= 0.05
+    assert stats.wilcoxon(_with_sum(n, c + 1), method="exact").pvalue > 0.05
+    assert verdict.critical_paired(5) is None
+
+
+def _with_sum(n: int, w: int) -> list[float]:
+    """n differences, of which the ranks of the positive ones add up to w."""
+    values = []
+    for rank in range(n, 0, -1):
+        values.append(float(rank if rank <= w else -rank))
+        w -= rank if rank <= w else 0
+    return values
+
+
+def test_differences_within_runs_are_decided_both_ways() -> None:
+    up = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
+    assert verdict.exceeds(up).verdict == "holds"
+    assert verdict.exceeds([-v for v in up]).verdict == "does not hold"
+    assert verdict.exceeds([-0.35, *up[:-1]]).verdict == "undecided"
+    assert verdict.exceeds(up[:5]).verdict == "undecided"
+
+
+def test_the_paired_interval_covers_as_often_as_it_says() -> None:
+    dice = np.random.default_rng(3)
+    covered = 0
+    for _ in range(1000):
+        found = verdict.exceeds(dice.normal(0.3, 1, 8).tolist())
+        assert found.low is not None
+        assert found.high is not None
+        covered += found.low <= 0.3 <= found.high
+    assert 0.94 <= covered / 1000 <= 0.99

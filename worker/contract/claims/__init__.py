@@ -7,6 +7,7 @@ document holds a result: verdicts come from the runs on the machine where they a
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,6 +25,7 @@ class Paper(_Document):
     """A paper, and what of it could be read."""
 
     name: str
+    short: str = Field(description="what people call it")
     title: str
     authors: str
     arxiv: str
@@ -33,7 +35,11 @@ class Paper(_Document):
     read: str = Field(description="what of the paper the documents here rest on")
 
 
-class Greater(_Document):
+class _Test(_Document):
+    label: str = Field(description="the measurement as a plot's axis names it")
+
+
+class Greater(_Test):
     """A measurement ends larger in some runs than in others, seed by seed the same otherwise.
 
     Decided by the exact Mann–Whitney interval of the shift between the two groups, 95 %.
@@ -42,28 +48,55 @@ class Greater(_Document):
     kind: Literal["greater"]
     measure: str = Field(description="a scalar's last value, or of an attack on the run")
     path: str = Field(description="the swept field that tells the groups apart")
+    names: list[str] = Field(description="of its values, for people")
     of: int = Field(description="which of its values is claimed to be larger")
     than: int = Field(description="than which")
 
 
-class NeverAbove(_Document):
+class NeverAbove(_Test):
     """One measurement never exceeds another at any step of any run."""
 
     kind: Literal["never_above"]
     low: str
     high: str
+    path: str = Field(description="the swept field that tells runs apart on the plot")
+    names: list[str] = Field(description="of its values, for people")
 
 
-class RisesWith(_Document):
+class RisesWith(_Test):
     """A measurement rises with a swept number: Kendall's tau, by permutation at 5 %."""
 
     kind: Literal["rises_with"]
     measure: str
     path: str
+    axis: str = Field(description="the swept number as the plot's axis names it")
     falls: bool = Field(False, description="the claim is that it falls")
 
 
-Test = Annotated[Greater | NeverAbove | RisesWith, Field(discriminator="kind")]
+class RisesTogether(_Test):
+    """A measurement rises with another one over all runs: Kendall's tau, as above."""
+
+    kind: Literal["rises_together"]
+    measure: str
+    other: str
+    axis: str = Field(description="the other measurement as the plot's axis names it")
+    falls: bool = Field(False, description="the claim is that it falls")
+
+
+class Exceeds(_Test):
+    """In one and the same run a measurement ends larger than another.
+
+    Decided by the exact Wilcoxon signed-rank interval of the difference, 95 %.
+    """
+
+    kind: Literal["exceeds"]
+    measure: str
+    other: str
+
+
+Test = Annotated[
+    Greater | NeverAbove | RisesWith | RisesTogether | Exceeds, Field(discriminator="kind")
+]
 
 
 class Claim(_Document):
@@ -79,6 +112,11 @@ class Claim(_Document):
     grid: dict[str, list[Any]]
     seeds: list[int]
     attack: dict[str, Any] | None = Field(None, description="attack spec for each trained run")
+
+    @property
+    def size(self) -> int:
+        """How many runs the sweep makes."""
+        return len(self.seeds) * math.prod(map(len, self.grid.values()))
 
     def sweep(self, name: str) -> dict[str, Any]:
         """The body of POST /sweeps."""
