@@ -1,0 +1,211 @@
+"""The landscape lab: the loss around a checkpoint on a plane, one network or two on one scale."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import dash
+from dash import (
+    ClientsideFunction,
+    Input,
+    Output,
+    State,
+    callback,
+    clientside_callback,
+    dcc,
+    html,
+    no_update,
+)
+from dash.development.base_component import Component
+
+from frontend import parts
+from frontend.api import Api, Job, visitor
+from frontend.refusals import or_else
+from frontend.views import head, load, networks, plane, saved
+from frontend.views.plotcard import furniture
+
+PATH = "/lab/landscape"
+PAGE, ASKED, SOURCE = "landscape-page", "landscape-asked", "landscape-source"
+CONTENT, PLACE, TOLD, LIVE = (
+    "landscape-content",
+    "landscape-place",
+    "landscape-told-data",
+    "landscape-live",
+)
+LEAD = (
+    "Two random directions through the trained weights, each as long as the filter it moves, so "
+    "that shifts of scale leave the picture as it is."
+)
+
+dash.register_page(__name__, path=PATH, title="Landscape – Normscope")
+
+
+def layout(job: str | None = None, **query: Any) -> Component:
+    asked = {"job": job, "with": query.get("with"), "over": query.get("over"), "h": query.get("h")}
+    return html.Div(
+        [
+            dcc.Store(id=ASKED, data=asked),
+            dcc.Store(id=SOURCE),
+            dcc.Store(id=TOLD),
+            dcc.Store(id=LIVE),
+            html.Div([_head(None), parts.skeleton(380)], id=CONTENT),
+            *furniture(),
+        ],
+        id=PAGE,
+    )
+
+
+def _head(job: Job | None) -> Component:
+    actions = []
+    if job is not None:
+        actions = [
+            parts.button_link("Choose another network", PATH),
+            parts.button_link("Its training", f"/jobs/{job['id']}"),
+        ]
+    return parts.header(
+        f"The loss around {job['name'] or job['id']}" if job else "The loss around a network",
+        crumbs=[("Labs", ""), ("landscape", "")],
+        facts=head.what(job) if job else None,
+        under=html.P(LEAD, className="lead"),
+        actions=actions,
+    )
+
+
+@callback(Output(CONTENT, "children"), Output(SOURCE, "data"), Input(ASKED, "data"))
+@or_else(lambda error, _: ([_head(None), parts.failed(error)], None))
+async def fill(asked: dict[str, Any]) -> Any:
+    """The instrument for the network that the address names; without one, a choice."""
+    api = visitor()
+    if not asked["job"]:
+        nothing = "There is no trained network to look around yet."
+        return [_head(None), await networks.choice(api, PATH, nothing)], None
+    job = await api.job(asked["job"])
+    if job["kind"] != "train" or not head.has_network(job) or job["state"] == "running":
+        again = parts.button_link("Choose a trained network", PATH, filled=True)
+        return [_head(None), parts.empty("This job left no trained network.", again)], None
+    peers = [one for one in await networks.trained(api) if one["id"] != job["id"]]
+    over = asked["over"] if asked["over"] in ("weights", "inputs") else "weights"
+    controls = plane.controls(peers, over, asked["with"], asked["h"] != "lin")
+    return [_head(job), controls, html.Div(parts.skeleton(380), id=PLACE)], {"id": job["id"]}
+
+
+# --- what is saved, and what is on its way -------------------------------------------------------
+
+
+@callback(
+    Output(PLACE, "children"),
+    Output(TOLD, "data"),
+    *[Output(plane.field(name), "value") for name in plane.FIELDS],
+    Input(plane.OVER, "value"),
+    Input(plane.WITH, "value"),
+    State(SOURCE, "data"),
+)
+@or_else(lambda error, *_: (parts.failed(error), *[no_update] * (1 + len(plane.FIELDS))))
+async def show(over: str, beside: str | None, source: dict[str, Any] | None) -> Any:
+    """What has been computed of these networks, at once; the fields as it was computed."""
+    if not source:
+        return [no_update] * (2 + len(plane.FIELDS))
+    api = visitor()
+    catalog, models = await asyncio.gather(api.catalog(), _models(api, source["id"], beside, over))
+    given = plane.defaults(catalog) | dict(models[0][1].choice if models[0][1] else {})
+    fields = [given["reach"], str(given["refinements"]), given["examples"]]
+    return plane.cards(load.scheme(), models, over), _told(models, over, beside), *fields
+
+
+async def _models(
+    api: Api, source: str, beside: str | None, over: str, **wanted: Any
+) -> list[tuple[Job, saved.Saved | None]]:
+    names = [source, *([beside] if beside else [])]
+    jobs = await asyncio.gather(*[api.job(one) for one in names])
+    found = await asyncio.gather(
+        *[saved.diagnosis(api, one, plane.NAME, over=over, **wanted) for one in names]
+    )
+    return list(zip(jobs, found, strict=True))
+
+
+def _told(models: list[tuple[Job, saved.Saved | None]], over: str, beside: str | None) -> Any:
+    return {
+        "owner": PAGE,
+        "over": over,
+        "with": beside,
+        "models": [
+            {"name": job["name"] or job["id"], "run": found.for_script() if found else None}
+            for job, found in models
+        ],
+    }
+
+
+# --- computing ------------------------------------------------------------------------------------
+
+
+def _choice(over: str, reach: Any, refinements: Any, examples: Any) -> dict[str, Any]:
+    given = {"reach": reach, "refinements": refinements, "examples": examples}
+    known = {name: float(value) for name, value in given.items() if value not in (None, "")}
+    for name in ("refinements", "examples"):
+        if name in known:
+            known[name] = int(known[name])
+    return {"name": plane.NAME, "over": over, **known}
+
+
+def _request(source: str, choice: dict[str, Any]) -> dict[str, Any]:
+    return {"kind": "diagnose", "spec": {"source": source, "diagnostics": [choice]}}
+
+
+@callback(
+    Output(plane.SAID, "children"),
+    Input(plane.OVER, "value"),
+    Input(plane.WITH, "value"),
+    *[Input(plane.field(name), "value") for name in plane.FIELDS],
+    State(SOURCE, "data"),
+)
+@or_else(lambda error, *_: _refused(error))
+async def say_cost(over: str, beside: str | None, *rest: Any) -> Any:
+    """What the button would cost, before it is pressed."""
+    *fields, source = rest
+    if not source or None in fields:
+        return no_update
+    choice = _choice(over, *fields)
+    names = [source["id"], *([beside] if beside else [])]
+    told = await saved.cost(visitor(), [_request(one, choice) for one in names])
+    return f"{told}; drawn coarse at first, then refined"
+
+
+def _refused(error: Any) -> Any:
+    lines = [f"{one['field'].rpartition('.')[2]}: {one['message']}" for one in error.errors]
+    return html.Span("; ".join(lines) or error.sentence, className="refused")
+
+
+@callback(
+    Output(PLACE, "children", allow_duplicate=True),
+    Output(TOLD, "data", allow_duplicate=True),
+    Output(plane.SAID, "children", allow_duplicate=True),
+    Input(plane.RUN, "n_clicks"),
+    State(plane.OVER, "value"),
+    State(plane.WITH, "value"),
+    *[State(plane.field(name), "value") for name in plane.FIELDS],
+    State(SOURCE, "data"),
+    running=[(Output(plane.RUN, "loading"), True, False)],
+    prevent_initial_call=True,
+)
+@or_else(lambda error, *_: (no_update, no_update, _refused(error)))
+async def compute(clicks: int | None, over: str, beside: str | None, *rest: Any) -> Any:
+    """Queue what is not computed yet with exactly these parameters, and follow it."""
+    *fields, source = rest
+    if not clicks or not source:
+        return no_update, no_update, no_update
+    api, choice = visitor(), _choice(over, *fields)
+    wanted = {key: value for key, value in choice.items() if key not in ("name", "over")}
+    before = await _models(api, source["id"], beside, over, **wanted)
+    new = [job for job, found in before if found is None]
+    for job in new:
+        name = f"Loss landscape over {over} of {job['name'] or job['id']}"[:120]
+        await api.create({**_request(job["id"], choice), "name": name})
+    models = await _models(api, source["id"], beside, over, **wanted)
+    said = "on its way" if new else "this was computed before; it is shown"
+    return plane.cards(load.scheme(), models, over), _told(models, over, beside), said
+
+
+clientside_callback(
+    ClientsideFunction("landscape", "start"), Output(LIVE, "data"), Input(TOLD, "data")
+)
