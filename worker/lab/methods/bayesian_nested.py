@@ -45,6 +45,11 @@ class BayesianNested(Method):
     over a filter's weights, not the sum, times 1e-5, and another prior (`kl` as_released); `elbo`
     sums, with a log-uniform prior, over N training examples: kl_weight below 1 is a cold posterior.
     No bound is known of noise: `bound_tightness` shows infinity.
+
+    Measured on MNIST (10,000 images, MLP with batch normalisation, five epochs of SGD, one seed;
+    right answers at 1/16, 1/4 and all of the channels): 89.6, 94.0, 94.9 %; sampling as_released
+    86.1, 93.9, 95.0; elbo with kl_weight 0.01 91.9, 93.7, 94.0, with 1 92.1, 90.3, 84.6; kl
+    as_released with kl_weight 0 or 100 as with 1, with 1000 92.1, 91.8, 90.7.
     """
 
     title: ClassVar[str] = "Bayesian nested network"

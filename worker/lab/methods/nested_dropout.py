@@ -51,6 +51,11 @@ class NestedDropout(Method):
     so that they are 0 from there on. Its running statistics mix the widths; when training ends
     they are re-estimated at full width (derived here; the paper has none). Needs a loss to learn
     by, such as `cross_entropy`.
+
+    Measured on MNIST (10,000 images, MLP 256-256 with batch normalisation, five epochs of SGD, one
+    seed; right answers at 1/16, 1/4 and all of the channels): uniform 90.6, 94.9, 95.8 %;
+    geometric 0.95 91.5, 94.8, 95.7; 0.9 91.9, 94.5, 94.8; 0.8 92.0, 94.2, 92.7; a network that was
+    not trained for it 26.8, 78.7, 96.7.
     """
 
     title: ClassVar[str] = "Nested dropout"
@@ -66,7 +71,7 @@ class NestedDropout(Method):
     groups: Annotated[int, Field(ge=1, le=1024)] = Field(32, description="of a layer's channels")
     index: Literal["uniform", "geometric"] = Field("uniform", description="law of what is kept")
     rate: Annotated[float, Field(gt=0, lt=1)] = Field(
-        0.9, description="geometric: the chance that the next group is kept too"
+        0.95, description="geometric: the chance that the next group is kept too"
     )
     each: Literal["network", "layer"] = Field("network", description="who draws for itself")
 
