@@ -171,7 +171,7 @@ def _fold(entry: Entry) -> Component:
     prevent_initial_call=True,
 )
 @or_else(lambda error, *_: parts.failed(error))
-async def unfold(_: int, place: dict[str, str]) -> Any:
+async def unfold(clicks: int, place: dict[str, str]) -> Any:
     kind, _, name = place["entry"].partition("/")
     entry = specs.find(await visitor().catalog(), kind, name)
     return inside(entry) if entry else no_update

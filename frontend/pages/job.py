@@ -24,7 +24,7 @@ from frontend import ids as shell
 from frontend import parts
 from frontend.api import Api, ApiError, Job, visitor
 from frontend.refusals import or_else
-from frontend.views import confirm, curves, diagnosis, head, ids, load, result
+from frontend.views import confirm, curves, diagnosis, figures, head, ids, load, result
 from frontend.views.curves import Told, Wanted
 from frontend.views.plotcard import furniture
 from frontend.views.sections import sections
@@ -40,7 +40,7 @@ def layout(job_id: str = "", **query: Any) -> Component:
     asked = {"job": job_id, "query": {name: query[name] for name in ("x", "log") if name in query}}
     cards = html.Div([parts.skeleton(304)] * 4, className="cards plots")
     plots = [html.Div(className="plots-bar"), cards]
-    figures = [parts.skeleton(65) for _ in range(4)]
+    row = [parts.skeleton(65) for _ in range(4)]
     return html.Div(
         [
             dcc.Store(id=ids.JOB_ASKED, data=asked),
@@ -50,7 +50,7 @@ def layout(job_id: str = "", **query: Any) -> Component:
             dcc.Store(id=ids.RENEW_PLOTS),
             html.Div(_placeholder(), id=ids.JOB_HEAD),
             html.Div(id=ids.JOB_REFUSED),
-            html.Div(figures, id=ids.JOB_FIGURES, className="figures"),
+            html.Div(row, id=ids.JOB_FIGURES, className="figures"),
             html.Div(plots, id=ids.JOB_PLOTS),
             html.Div(id=ids.JOB_SECTIONS, className="sections"),
             confirm.confirm(PLACE),
@@ -116,11 +116,11 @@ async def _around(api: Api, told: Told) -> tuple[Any, Any, Any]:
         load.waiting(api, job), load.artifacts(api, job["id"]), _attacks(api, job)
     )
     failure = head.failure(job)
-    figures = None
+    row = None
     if job["kind"] == "train":
-        figures = head.figures(job, told.series, await _robust(api, attacks))
+        row = figures.figures(job, told.series, await _robust(api, attacks))
     below = sections(job, files, attacks, load.origin())
-    return [head.head(job, waiting), failure], figures, below
+    return [head.head(job, waiting), failure], row, below
 
 
 async def _attacks(api: Api, job: Job) -> list[Job]:
@@ -134,7 +134,7 @@ async def _robust(api: Api, attacks: list[Job]) -> Component | None:
         return None
     found = await api.measurements(newest["id"], name=result.WORST)
     value = found["items"][-1]["value"] if found["items"] else None
-    return head.robust_figure(newest, value) if value else None
+    return figures.robust_figure(newest, value) if value else None
 
 
 async def _plots(api: Api, told: Told, query: Mapping[str, Any]) -> list[Component | None]:

@@ -1,8 +1,8 @@
-"""The head of a job's page: title, state, what it is, progress, actions, figures."""
+"""The head of a job's page: title, state, what it is, progress, actions."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from dash import dcc, html
@@ -10,8 +10,6 @@ from dash.development.base_component import Component
 
 from frontend import parts, words
 from frontend.api import Job
-from frontend.plots.board import expected
-from frontend.plots.series import Series
 from frontend.views import ids
 
 ENDED = ("succeeded", "failed", "cancelled")
@@ -231,80 +229,3 @@ def failure(job: Job) -> Component | None:
         className="card failure",
         role="alert",
     )
-
-
-def figures(job: Job, series: Mapping[str, Series], robust: Component | None) -> list[Component]:
-    """The row of numbers; `data-value` tells the live script which measurement each is."""
-    last: dict[str, Any] = {**(job["summary"] or {})}
-    last |= {name: found.last for name, found in series.items() if found.last is not None}
-    gradient = ("largest ", "gradient/input_max")
-    made = {
-        "test/accuracy": _figure(
-            "Test accuracy", "test/accuracy", "percent", last, ("train ", "train/accuracy")
-        ),
-        "norm/intrinsic": _intrinsic(last, series),
-        "gradient/input": _figure("Input gradient", "gradient/input", "number", last, gradient),
-        "gradient/bound_max": _bound(last),
-    }
-    measured = {*last, *expected([], [one["name"] for one in job["spec"]["diagnostics"]], "")}
-    shown = [figure for name, figure in made.items() if name in measured]
-    return [*shown, robust] if robust is not None else shown
-
-
-def _figure(
-    label: str, name: str, format: str, last: Mapping[str, Any], context: tuple[str, str]
-) -> Component:
-    before, other = context
-    return parts.figure(
-        label, _live(name, format, last), html.Span([before, _live(other, format, last)])
-    )
-
-
-def _live(name: str, format: str, last: Mapping[str, Any]) -> Component:
-    say = words.percent if format == "percent" else words.number
-    return html.Span(say(last.get(name)), **{"data-value": name, "data-format": format})
-
-
-def _intrinsic(last: Mapping[str, Any], series: Mapping[str, Series]) -> Component:
-    name = "norm/intrinsic"
-    first = series[name].first if name in series else None
-    begin = html.Span(words.number(first), **{"data-value": name, "data-format": "first"})
-    return parts.figure(
-        "Intrinsic norm", _live(name, "number", last), html.Span(["from ", begin, " at start"])
-    )
-
-
-def _bound(last: Mapping[str, Any]) -> Component:
-    bound, largest = last.get("gradient/bound_max"), last.get("gradient/input_max")
-    numbers = isinstance(bound, int | float) and isinstance(largest, int | float)
-    ratio = words.number(bound / largest, 2) if numbers and largest else "–"
-    names = "gradient/bound_max gradient/input_max"
-    times = html.Span(ratio, **{"data-value": names, "data-format": "times"})
-    return parts.figure(
-        "Bound",
-        _live("gradient/bound_max", "number", last),
-        html.Span([times, " × the largest measured"]),
-    )
-
-
-def robust_figure(job: Job, curve: Mapping[str, Any]) -> Component | None:
-    """Accuracy under the attack at the middle of its grid, with what it was measured on."""
-    pairs = [(float(x), y) for x, y in zip(curve["x"], curve["y"], strict=True) if float(x) > 0]
-    if not pairs:
-        return None
-    eps, accuracy = pairs[len(pairs) // 2]
-    attacks: Sequence[Mapping[str, Any]] = job["spec"].get("attacks", [])
-    norm = next((attack["norm"] for attack in attacks if attack.get("norm")), "")
-    names = "worst of " + str(len(attacks)) if len(attacks) > 1 else attack_words(attacks[0])
-    context = dcc.Link(
-        f"{names.split(',')[0]}, {examples(job)} examples", href=f"/jobs/{job['id']}"
-    )
-    return parts.figure(
-        f"Robust, {norm} {eps:g}".replace(",  ", ", "), words.percent(accuracy), context
-    )
-
-
-def examples(job: Job) -> str:
-    """How many examples an attack job looked at: what it told, else at most its limit."""
-    told = (job.get("info") or {}).get("examples")
-    return str(told) if told else f"up to {job['spec'].get('limit', '?')}"

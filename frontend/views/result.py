@@ -13,8 +13,9 @@ from frontend.plots import shapes
 from frontend.plots.shapes import Curve
 from frontend.plots.theme import Theme, empty, nth, theme
 from frontend.views.curves import Told
+from frontend.views.figures import examples
 from frontend.views.gallery import gallery
-from frontend.views.head import attack_words, examples
+from frontend.views.head import attack_words
 from frontend.views.plotcard import plot_card
 
 Checks = Sequence[tuple[str, Any, str]]

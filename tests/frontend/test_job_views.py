@@ -10,7 +10,7 @@ import pytest
 from dash.development.base_component import Component
 
 from frontend.plots.board import cards
-from frontend.views import curves, head, ids, load
+from frontend.views import curves, figures, head, ids, load
 from frontend.views.curves import Told, Wanted
 from frontend.views.plotcard import furniture
 from frontend.views.sections import sections
@@ -182,7 +182,7 @@ def test_a_failure_tells_the_step_the_reason_and_what_to_do() -> None:
 def test_figures_are_named_for_the_script_and_say_what_they_mean() -> None:
     names = ("accuracy", "intrinsic_norms", "input_gradient", "bound_tightness")
     spec = {**job()["spec"], "diagnostics": [{"name": name} for name in names]}
-    shown = head.figures(job(spec=spec), {}, None)
+    shown = figures.figures(job(spec=spec), {}, None)
     words = [text(one) for one in shown]
     assert words[0].startswith("Test accuracy92.8 %")
     assert words[3] == "Bound12527 × the largest measured"
@@ -192,13 +192,15 @@ def test_figures_are_named_for_the_script_and_say_what_they_mean() -> None:
 
 def test_a_figure_that_is_never_measured_is_left_out() -> None:
     spec = {**job()["spec"], "diagnostics": [{"name": "accuracy"}]}
-    shown = head.figures(job(spec=spec, summary={}), {}, None)
+    shown = figures.figures(job(spec=spec, summary={}), {}, None)
     assert [text(one)[:13] for one in shown] == ["Test accuracy"]
 
 
 def test_the_intrinsic_norm_tells_where_it_began() -> None:
     series = Told(job(), [scalar("norm/intrinsic", 0, 263.0), scalar("norm/intrinsic", 9, 180.0)])
-    assert text(head.figures(job(), series.series, None)[1]) == "Intrinsic norm180from 263 at start"
+    assert (
+        text(figures.figures(job(), series.series, None)[1]) == "Intrinsic norm180from 263 at start"
+    )
 
 
 def test_robust_accuracy_is_that_of_the_middle_budget() -> None:
@@ -207,7 +209,7 @@ def test_robust_accuracy_is_that_of_the_middle_budget() -> None:
         spec={"attacks": [{"name": "pgd", "steps": 20, "norm": "linf"}], "limit": 1000},
         info={"examples": 497},
     )
-    shown = head.robust_figure(attack, {"x": [0, 0.02, 0.05, 0.1], "y": [0.99, 0.9, 0.805, 0.4]})
+    shown = figures.robust_figure(attack, {"x": [0, 0.02, 0.05, 0.1], "y": [0.99, 0.9, 0.805, 0.4]})
     assert text(shown) == "Robust, linf 0.0580.5 %PGD-20, 497 examples"
 
 
