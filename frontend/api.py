@@ -160,6 +160,13 @@ class Api:
     async def estimate(self, request: Mapping[str, Any]) -> dict[str, Any]:
         return cast(dict[str, Any], await self._call("POST", "/estimate", json=request))
 
+    async def sweep(self, sweep: str) -> dict[str, Any]:
+        return cast(dict[str, Any], await self._call("GET", f"/sweeps/{sweep}"))
+
+    async def sweeps(self) -> list[dict[str, Any]]:
+        found = await self._call("GET", "/sweeps")
+        return cast(list[dict[str, Any]], found["items"])
+
     async def patch(self, job: str, **changes: Any) -> Job:
         return cast(Job, await self._call("PATCH", f"/jobs/{job}", json=changes))
 

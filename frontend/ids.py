@@ -35,6 +35,7 @@ LAUNCH_SUBMIT = "launch-submit"
 LAUNCH_CURL = "launch-curl"
 LAUNCH_CURL_COPY = "launch-curl-copy"
 LAUNCH_ADDRESS = "launch-address"
+LAUNCH_SWEEP = "launch-sweep"
 
 # jobs
 JOBS_GRID = "jobs-grid"

@@ -47,7 +47,10 @@ def layout(
     )
     return html.Div(
         [
-            parts.header("Jobs", actions=[*_actions(), launch]),
+            parts.header(
+                "Jobs",
+                actions=[parts.button_link("Sweeps", "/sweeps"), *_actions(), launch],
+            ),
             html.Div(id=ids.JOBS_TOLD, role="status", className="told"),
             html.Div(nothing, id=ids.JOBS_EMPTY, hidden=True),
             table,

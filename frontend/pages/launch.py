@@ -27,6 +27,7 @@ from frontend import ids, links, parts, specs
 from frontend.api import Api, ApiError, Catalog, visitor
 from frontend.launching import chosen_at, estimate, form, named, presets, side, unknown
 from frontend.refusals import or_else, tried
+from frontend.views.sweepform import sweep_section
 
 dash.register_page(__name__, path="/launch", title="Launch – Normscope", order=1)
 
@@ -44,10 +45,11 @@ def layout(
             dcc.Store(id=ids.LAUNCH_QUERY, data={"r": r, "preset": preset, "clone": clone}),
             dcc.Store(id=ids.LAUNCH_REQUEST),
             dcc.Store(id=ids.LAUNCH_ADDRESS),
+            dcc.Store(id=ids.LAUNCH_SWEEP),
             parts.header("Launch a training job", under=html.P(lead, className="lead")),
             html.Div(parts.skeleton(88), id=ids.LAUNCH_PRESETS),
             html.Div(
-                [html.Div([named(), _sections()], className="form"), side()],
+                [html.Div([named(), _sections(), sweep_section()], className="form"), side()],
                 className="launch",
             ),
         ]
@@ -245,4 +247,11 @@ clientside_callback(
     Input(ids.LAUNCH_ADDRESS, "data"),
     State(ids.LAUNCH_QUERY, "data"),
     prevent_initial_call=True,
+)
+
+
+clientside_callback(
+    ClientsideFunction("sweepform", "take"),
+    Output(ids.LAUNCH_SWEEP, "data"),
+    Input(ids.LAUNCH_REQUEST, "data"),
 )

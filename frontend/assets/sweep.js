@@ -1,0 +1,220 @@
+// A sweep's page: progress, the result as a line or a heat map, the best under a constraint.
+(function () {
+  "use strict";
+
+  const scope = (window.normscope = window.normscope || {});
+  const byId = (id) => document.getElementById(id);
+  const ENDED = ["succeeded", "failed", "cancelled"];
+  const PICKS = ["sweep-measure", "sweep-across", "sweep-up", "sweep-best", "sweep-held", "sweep-sense"];
+  let page = null;
+  let stops = [];
+
+  // "spec.methods.1.strength" is "weissi strength" where the base has weissi at that place.
+  function short(path) {
+    const parts = path.split(".");
+    const at = parts.findIndex((part) => /^\d+$/.test(part));
+    const one = at > 0 ? parts.slice(0, at + 1).reduce((value, part) => (value ? value[part] : null), page.sweep.base) : null;
+    const last = parts[parts.length - 1];
+    return one && one.name && at < parts.length - 1 ? `${one.name} ${last}` : parts.slice(-2).join(".").replace(/^spec\./, "");
+  }
+
+  const text = (value) => (Array.isArray(value) ? value.map(text).join("–") : value && typeof value === "object" ? value.name || JSON.stringify(value) : String(value));
+
+  function element(tag, words, more = {}) {
+    const made = document.createElement(tag);
+    if (words !== null) made.textContent = words;
+    return Object.assign(made, more);
+  }
+
+  // --- values ------------------------------------------------------------------------------------
+  function measured(job, name) {
+    if (name === "robust accuracy") return page.robust[job.id] ?? NaN;
+    const found = job.summary[name];
+    return typeof found === "number" ? found : NaN;
+  }
+
+  function measures() {
+    const names = new Set(page.sweep.jobs.flatMap((job) => Object.keys(job.summary)));
+    const found = [...names].filter((name) => !name.endsWith("/progress")).sort();
+    return page.sweep.jobs.some((job) => job.id in page.robust) ? ["robust accuracy", ...found] : found;
+  }
+
+  const fields = () => Object.keys(page.sweep.grid);
+  const groupOf = (job, path) => text(job.values[path]);
+  const levels = (path) => page.sweep.grid[path].map(text);
+  const numeric = (path) => page.sweep.grid[path].every((value) => typeof value === "number");
+
+  // --- choices -------------------------------------------------------------------------------------
+  function fillIn(id, names, first, label = (name) => name) {
+    const box = byId(id);
+    const chosen = box.value || first;
+    box.replaceChildren(...names.map((name) => element("option", label(name), { value: name })));
+    if (names.includes(chosen)) box.value = chosen;
+  }
+
+  function choices() {
+    const names = measures();
+    const liked = ["test/accuracy", "test/loss", "train/loss"].find((name) => names.includes(name)) || names[0];
+    const paths = fields().filter((path) => path !== "spec.seed" || fields().length === 1);
+    fillIn("sweep-measure", names, page.query.measure || liked);
+    fillIn("sweep-across", paths, paths[0], short);
+    fillIn("sweep-up", ["", ...paths.filter((path) => path !== byId("sweep-across").value)], paths[1] || "", (path) => (path ? short(path) : "the result"));
+    fillIn("sweep-best", names, names.includes("robust accuracy") ? "robust accuracy" : liked);
+    fillIn("sweep-sense", ["largest", "smallest"], "largest");
+    fillIn("sweep-held", names, names.includes("test/accuracy") ? "test/accuracy" : liked);
+  }
+
+  // --- drawing -------------------------------------------------------------------------------------
+  function mean(values) {
+    const known = values.filter(Number.isFinite);
+    if (!known.length) return null;
+    const middle = known.reduce((sum, one) => sum + one, 0) / known.length;
+    const spread = known.length > 1 ? Math.sqrt(known.reduce((sum, one) => sum + (one - middle) ** 2, 0) / (known.length - 1)) : 0;
+    return { middle, spread, count: known.length };
+  }
+
+  function draw() {
+    const [measure, across, up] = ["sweep-measure", "sweep-across", "sweep-up"].map((id) => byId(id).value);
+    if (!measure || !across) return;
+    if (up) heat(measure, across, up);
+    else line(measure, across);
+  }
+
+  const axis = (title, more = {}) => ({ title: { text: title, font: { size: 11.5, color: scope.draw.color("soft") } }, autorange: true, ...more });
+
+  function line(measure, across) {
+    const values = page.sweep.grid[across];
+    const found = values.map((value) => mean(page.sweep.jobs.filter((job) => groupOf(job, across) === text(value)).map((job) => measured(job, measure))));
+    const known = values.map((value, at) => [numeric(across) ? value : text(value), found[at]]).filter(([, one]) => one);
+    const xs = known.map(([x]) => x);
+    const positive = numeric(across) && xs.every((x) => x > 0) && Math.max(...xs) / Math.min(...xs) >= 20;
+    const dots = page.sweep.jobs.map((job) => [numeric(across) ? job.values[across] : groupOf(job, across), measured(job, measure), job.id]).filter((one) => Number.isFinite(one[1]));
+    const traces = [
+      { type: "scatter", mode: "markers", name: "each job", x: dots.map((one) => one[0]), y: dots.map((one) => one[1]), text: dots.map((one) => one[2]), marker: { color: scope.draw.color("grey"), size: 6, opacity: 0.6 }, hovertemplate: "%{y:.4~g}<extra>%{text}</extra>" },
+      { type: "scatter", mode: "lines+markers", name: "mean", x: xs, y: known.map(([, one]) => one.middle), line: { color: scope.draw.color("blue"), width: 2 }, error_y: { type: "data", array: known.map(([, one]) => one.spread), color: scope.draw.color("blue"), thickness: 1 }, hovertemplate: "%{y:.4~g}" },
+    ];
+    scope.draw.show("sweep-result", traces, { xaxis: axis(short(across), { type: positive ? "log" : numeric(across) ? "linear" : "category" }), yaxis: axis(measure), showlegend: true });
+    byId("sweep-about").textContent = "grey: each job; line: the mean, bars: one standard deviation over the jobs at a value";
+  }
+
+  function heat(measure, across, up) {
+    const [xs, ys] = [levels(across), levels(up)];
+    const cells = ys.map((y) => xs.map((x) => mean(page.sweep.jobs.filter((job) => groupOf(job, across) === x && groupOf(job, up) === y).map((job) => measured(job, measure)))));
+    const z = cells.map((row) => row.map((one) => (one ? one.middle : null)));
+    const trace = {
+      type: "heatmap", x: xs, y: ys, z, text: z.map((row) => row.map((value) => (value === null ? "" : scope.draw.number(value, 3)))), texttemplate: "%{text}",
+      colorscale: [[0, scope.draw.color("blue_wash")], [1, scope.draw.color("blue")]], xgap: 2, ygap: 2, colorbar: { thickness: 10, outlinewidth: 0 },
+      hovertemplate: `${short(across)} %{x}<br>${short(up)} %{y}<br>${measure} %{z:.4~g}<extra></extra>`,
+    };
+    scope.draw.show("sweep-result", [trace], { xaxis: axis(short(across), { type: "category" }), yaxis: axis(short(up), { type: "category" }), showlegend: false });
+    byId("sweep-about").textContent = `${measure}, the mean over the jobs of a cell`;
+  }
+
+  function best() {
+    const [name, sense, held] = ["sweep-best", "sweep-sense", "sweep-held"].map((id) => byId(id).value);
+    const least = byId("sweep-least").value === "" ? -Infinity : Number(byId("sweep-least").value);
+    const done = page.sweep.jobs.filter((job) => job.state === "succeeded" && Number.isFinite(measured(job, name)));
+    const fit = done.filter((job) => least === -Infinity || measured(job, held) >= least);
+    const sign = sense === "smallest" ? -1 : 1;
+    const winner = fit.reduce((top, job) => (!top || sign * measured(job, name) > sign * measured(top, name) ? job : top), null);
+    const place = byId("sweep-winner");
+    if (!winner) {
+      place.textContent = done.length ? `None of ${done.length} jobs has ${held} of at least ${least}.` : "No job has succeeded yet.";
+      return;
+    }
+    const told = fields().map((path) => `${short(path)} ${text(winner.values[path])}`).join(", ");
+    const link = element("a", told, { href: `/jobs/${winner.id}` });
+    place.replaceChildren(link, ` : ${name} ${scope.draw.number(measured(winner, name))}, ${held} ${scope.draw.number(measured(winner, held))} (${fit.length} of ${done.length} jobs fit)`);
+  }
+
+  function table() {
+    const names = [...new Set([byId("sweep-measure").value, "test/accuracy", "norm/intrinsic"])].filter((name) => measures().includes(name));
+    const head = element("tr", null);
+    head.append(...["Job", "State", ...fields().map(short), ...names].map((word) => element("th", word, { scope: "col" })));
+    const rows = page.sweep.jobs.map((job) => {
+      const row = element("tr", null);
+      const link = element("td", null);
+      link.append(element("a", job.id, { href: `/jobs/${job.id}` }));
+      row.append(link, element("td", job.state), ...fields().map((path) => element("td", groupOf(job, path))));
+      row.append(...names.map((name) => element("td", Number.isFinite(measured(job, name)) ? scope.draw.number(measured(job, name)) : "–", { className: "number" })));
+      return row;
+    });
+    byId("sweep-jobs").replaceChildren(head, ...rows);
+  }
+
+  function say() {
+    const { counts, done, jobs } = page.sweep;
+    byId("sweep-bar").style.transform = `scaleX(${done})`;
+    byId("sweep-bar").parentElement.setAttribute("aria-valuenow", String(Math.round(100 * done)));
+    byId("sweep-said").textContent = Object.entries(counts).map(([state, count]) => `${count} ${state}`).join(" · ");
+    byId("sweep-cancel").hidden = jobs.every((job) => ENDED.includes(job.state));
+  }
+
+  function all() {
+    if (!byId("sweep")) return;
+    say();
+    choices();
+    draw();
+    best();
+    table();
+  }
+
+  // --- a page begins, and goes on while jobs run --------------------------------------------------------
+  function start() {
+    stops.forEach((end) => end());
+    stops = [];
+    const place = document.querySelector("[data-sweep]");
+    if (!place) return null;
+    page = { ...JSON.parse(place.dataset.sweep), timer: 0 };
+    all();
+    if (page.sweep.jobs.some((job) => !ENDED.includes(job.state))) {
+      stops = [scope.events.on("state", changed)];
+      scope.events.open({ owner: place });
+    }
+    return Date.now();
+  }
+
+  function changed(job) {
+    if (!page || !page.sweep.jobs.some((one) => one.id === job.id) || page.timer) return;
+    page.timer = window.setTimeout(async () => {
+      const answer = await fetch(`/api/v1/sweeps/${page.sweep.id}`);
+      page.timer = 0;
+      if (!answer.ok) return;
+      page.sweep = await answer.json();
+      all();
+      if (page.sweep.jobs.every((one) => ENDED.includes(one.state))) scope.events.close();
+    }, 1000);
+  }
+
+  function csv() {
+    const names = measures();
+    const head = ["id", "state", ...fields(), ...names];
+    const rows = page.sweep.jobs.map((job) => [job.id, job.state, ...fields().map((path) => groupOf(job, path)), ...names.map((name) => job.summary[name] ?? page.robust[job.id] ?? "")]);
+    const cell = (value) => (/[",\n]/.test(value) ? `"${String(value).replaceAll('"', '""')}"` : value);
+    const link = document.createElement("a");
+    link.href = URL.createObjectURL(new Blob([[head, ...rows].map((row) => row.map(cell).join(",")).join("\n") + "\n"], { type: "text/csv" }));
+    link.download = `sweep-${page.sweep.id}.csv`;
+    link.click();
+  }
+
+  document.addEventListener("input", (event) => {
+    if (!page || !byId("sweep")) return;
+    if (PICKS.includes(event.target.id) || event.target.id === "sweep-least") {
+      choices();
+      draw();
+      best();
+      table();
+    }
+  });
+  document.addEventListener("click", async (event) => {
+    if (!page || !byId("sweep")) return;
+    if (event.target.id === "sweep-csv") csv();
+    if (event.target.id === "sweep-cancel" && window.confirm("Cancel every job of this sweep that has not ended?")) {
+      page.sweep = await scope.post(`/sweeps/${page.sweep.id}/cancel`, {});
+      all();
+    }
+  });
+
+  window.dash_clientside = window.dash_clientside || {};
+  window.dash_clientside.sweep = { start };
+})();

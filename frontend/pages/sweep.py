@@ -1,0 +1,144 @@
+"""A sweep: how far it is, the result against what was swept, the best under a constraint."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+import dash
+from dash import ClientsideFunction, Input, Output, callback, clientside_callback, dcc, html
+from dash.development.base_component import Component
+
+from frontend import parts
+from frontend.api import visitor
+from frontend.plots import theme as themes
+from frontend.refusals import or_else
+from frontend.views import load
+from frontend.views.plotcard import furniture, plot_card
+
+ASKED, PAGE, LIVE = "sweep-asked", "sweep-page", "sweep-live"
+CRUMBS = [("Jobs", "/jobs"), ("sweeps", "/sweeps")]
+
+dash.register_page(__name__, path_template="/sweeps/<sweep_id>", title="Sweep – Normscope")
+
+
+def layout(sweep_id: str = "", **query: Any) -> Component:
+    return html.Div(
+        [
+            dcc.Store(id=ASKED, data={"sweep": sweep_id, "query": query}),
+            dcc.Store(id=LIVE),
+            html.Div([parts.header("Sweep", crumbs=CRUMBS), parts.skeleton(300)], id=PAGE),
+            *furniture(),
+        ]
+    )
+
+
+@callback(Output(PAGE, "children"), Input(ASKED, "data"))
+@or_else(lambda error, _: [parts.header("Sweep", crumbs=CRUMBS), parts.failed(error)])
+async def fill(asked: dict[str, Any]) -> Any:
+    """The controls and empty plots; the page's script fills and renews them."""
+    api = visitor()
+    sweep, attacks = await asyncio.gather(
+        api.sweep(asked["sweep"]), api.jobs(kind="attack", state="succeeded", limit=1000)
+    )
+    robust = _robust(attacks["items"])
+    told = {"sweep": sweep, "robust": robust, "query": asked["query"]}
+    marks = {"data-sweep": json.dumps(told)}
+    return html.Div([_head(sweep), _progress(), _result(), _best(), _table()], id="sweep", **marks)
+
+
+def _robust(attacks: list[Any]) -> dict[str, float]:
+    """Of each attacked network, the worst of the newest attack's accuracies."""
+    found: dict[str, float] = {}
+    for attack in attacks:
+        ends = [
+            value
+            for name, value in attack["summary"].items()
+            if name.startswith("attack/") and "accuracy" in name and isinstance(value, float | int)
+        ]
+        if ends:
+            found.setdefault(attack["spec"]["source"], min(ends))
+    return found
+
+
+def _head(sweep: dict[str, Any]) -> Component:
+    fields = [f"{len(v)} {path.rsplit('.', 1)[-1]}" for path, v in sweep["grid"].items()]
+    cancel = html.Button(
+        "Cancel all", id="sweep-cancel", type="button", className="plain-button danger"
+    )
+    compare = parts.button_link("Compare the curves", f"/compare?sweep={sweep['id']}", filled=True)
+    csv = html.Button("CSV", id="sweep-csv", type="button", className="plain-button")
+    return parts.header(
+        sweep["name"],
+        crumbs=CRUMBS,
+        facts=f"{len(sweep['jobs'])} jobs · " + " × ".join(fields),
+        actions=[compare, csv, cancel],
+    )
+
+
+def _progress() -> Component:
+    bar = html.Div(
+        html.Div(className="bar-done", id="sweep-bar"),
+        className="bar",
+        role="progressbar",
+        **{"aria-valuemin": "0", "aria-valuemax": "100", "aria-label": "Progress of the sweep"},
+    )
+    words = html.Span("…", id="sweep-said", className="progress-text number", role="status")
+    return html.Div([bar, words], className="job-progress sweep-progress")
+
+
+def _result() -> Component:
+    look = themes.theme(load.scheme())
+    figure = themes.figure(
+        look, [], xaxis=themes.axis(look, ""), yaxis=themes.axis(look, ""), hovermode="closest"
+    )
+    figure.update_layout(height=360)
+    controls = [
+        _labelled("Result", "sweep-measure"),
+        _labelled("Across", "sweep-across"),
+        _labelled("Up", "sweep-up"),
+    ]
+    about = html.Span("mean over what is not on an axis", id="sweep-about")
+    return html.Div(
+        [
+            html.Div(controls, className="example-controls"),
+            plot_card("sweep-result", "Result against what was swept", about, figure),
+        ]
+    )
+
+
+def _labelled(label: str, id: str) -> Component:
+    return html.Label([html.Span(label), html.Select([], id=id)], className="example-field")
+
+
+def _best() -> Component:
+    value = dcc.Input(id="sweep-least", type="number", step="any", placeholder="any")
+    line = [
+        _labelled("Best", "sweep-best"),
+        _labelled("is", "sweep-sense"),
+        _labelled("with", "sweep-held"),
+        html.Label([html.Span("of at least"), value], className="example-field"),
+    ]
+    told = html.P("…", id="sweep-winner", role="status")
+    return parts.card(
+        [html.Div(line, className="example-controls"), told],
+        title="Best under a constraint",
+        about="among the jobs that have succeeded",
+    )
+
+
+def _table() -> Component:
+    return parts.card(
+        html.Div(
+            html.Table(id="sweep-jobs", className="plain-table"),
+            className="table-place",
+            tabIndex=0,
+        ),
+        title="Jobs",
+    )
+
+
+clientside_callback(
+    ClientsideFunction("sweep", "start"), Output(LIVE, "data"), Input(PAGE, "children")
+)

@@ -1,0 +1,53 @@
+"""The launch form's last section: several values for some fields make a sweep."""
+
+from __future__ import annotations
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+ROWS = 3
+HELP = (
+    "Give a field several values, and every combination becomes a job: “0.001, 0.01, 0.1”, "
+    "“0.001..1 x4” in equal ratios, “1..9 by 2”, or names. Lists, such as widths: “64; 64 64”."
+)
+
+
+def sweep_section() -> Component:
+    """Empty rows; the page's script offers the fields of the present request."""
+    seeds = html.Label(
+        [
+            html.Span("Seeds"),
+            dcc.Input(id="sweep-seeds", type="text", placeholder="0..4 by 1"),
+        ],
+        className="example-field",
+    )
+    send = html.Button(
+        "Launch the sweep", id="sweep-send", type="button", className="plain-button", disabled=True
+    )
+    return html.Details(
+        [
+            html.Summary("Sweep: several values at once"),
+            html.P(HELP, className="about"),
+            *[_row(index) for index in range(ROWS)],
+            html.Div([seeds], className="example-controls"),
+            html.P("", id="sweep-cost", role="status"),
+            send,
+            html.Details(
+                [html.Summary("The same from a shell"), html.Pre("", id="sweep-curl")],
+                className="sweep-shell",
+            ),
+        ],
+        id="sweep-form",
+        className="card sweep-form",
+    )
+
+
+def _row(index: int) -> Component:
+    field = html.Label(
+        [html.Span("Field"), html.Select([], id=f"sweep-field-{index}")], className="example-field"
+    )
+    values = html.Label(
+        [html.Span("Values"), dcc.Input(id=f"sweep-values-{index}", type="text")],
+        className="example-field wide-field",
+    )
+    return html.Div([field, values], className="example-controls")
