@@ -108,6 +108,37 @@ class Worker(TypedDict):
     job: str | None
 
 
+class Claim(TypedDict):
+    name: str
+    title: str
+    claim: str
+    means: str
+    test: dict[str, Any]
+    sweep: dict[str, Any]
+    attack: dict[str, Any] | None
+    tag: str
+    wanted: int
+    runs: list[str]
+    counts: dict[str, int]
+    attackable: list[str]
+    verdict: Literal["holds", "does not hold", "undecided"]
+    words: str
+    points: list[dict[str, Any]]
+
+
+class Paper(TypedDict):
+    name: str
+    short: str
+    title: str
+    authors: str
+    arxiv: str
+    idea: str
+    equation: str
+    spoken: str
+    read: str
+    claims: list[Claim]
+
+
 class FieldError(TypedDict):
     field: str
     message: str
@@ -166,6 +197,13 @@ class Api:
     async def sweeps(self) -> list[dict[str, Any]]:
         found = await self._call("GET", "/sweeps")
         return cast(list[dict[str, Any]], found["items"])
+
+    async def papers(self) -> list[Paper]:
+        return cast(list[Paper], (await self._call("GET", "/papers"))["items"])
+
+    async def claim_cost(self, claim: str) -> dict[str, Any]:
+        """`runs`, `seconds`, `attack_seconds` of a claim's test."""
+        return cast(dict[str, Any], await self._call("GET", f"/papers/claims/{claim}/cost"))
 
     async def patch(self, job: str, **changes: Any) -> Job:
         return cast(Job, await self._call("PATCH", f"/jobs/{job}", json=changes))
