@@ -117,10 +117,9 @@ async def _models(
     api: Api, source: str, beside: str | None, over: str, **wanted: Any
 ) -> list[tuple[Job, saved.Saved | None]]:
     names = [source, *([beside] if beside else [])]
+    fits = saved.having(over=over, **wanted)
     jobs = await asyncio.gather(*[api.job(one) for one in names])
-    found = await asyncio.gather(
-        *[saved.diagnosis(api, one, plane.NAME, over=over, **wanted) for one in names]
-    )
+    found = await asyncio.gather(*[saved.diagnosis(api, one, plane.NAME, fits) for one in names])
     return list(zip(jobs, found, strict=True))
 
 

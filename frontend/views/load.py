@@ -64,7 +64,7 @@ def for_script(told: Told, owner: str, renews: dict[str, str]) -> dict[str, Any]
 
 async def attacks_on(api: Api, source: str) -> list[Job]:
     """The attack jobs of a network, newest first."""
-    found = await api.jobs(kind="attack", sort="-created_at", limit=200)
+    found = await api.jobs(kind="attack", q=source, sort="-created_at", limit=200)
     return [job for job in found["items"] if job["spec"].get("source") == source]
 
 

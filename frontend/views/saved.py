@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,8 @@ from frontend.views import load
 from frontend.views.head import ENDED
 
 USEFUL = ("succeeded", "running", "queued", "interrupted")
+Fits = Callable[[Mapping[str, Any]], bool]
+"""Whether an entry's parameters, and the spec's about it, are what is looked for."""
 SLOTS = {"diagnose": "diagnostics", "attack": "attacks"}
 
 
@@ -43,16 +45,22 @@ class Saved:
         }
 
 
-def matching(jobs: Sequence[Job], name: str, wanted: Mapping[str, Any]) -> Job | None:
-    """The newest of the jobs that has the entry `name` with these parameters, ended ones first."""
-    found = [job for job in jobs if job["state"] in USEFUL and _has(job, name, wanted)]
+def matching(jobs: Sequence[Job], name: str, fits: Fits) -> Job | None:
+    """The newest of the jobs that has the entry `name` with parameters that fit, ended ones
+    first."""
+    found = [job for job in jobs if job["state"] in USEFUL and _has(job, name, fits)]
     done = [job for job in found if job["state"] == "succeeded"]
     return next(iter(done or found), None)
 
 
-def _has(job: Job, name: str, wanted: Mapping[str, Any]) -> bool:
+def _has(job: Job, name: str, fits: Fits) -> bool:
     choice = chosen(job, name)
-    return choice is not None and all(choice.get(key) == value for key, value in wanted.items())
+    return choice is not None and fits({**job["spec"], **choice})
+
+
+def having(**wanted: Any) -> Fits:
+    """Exactly these parameters, whatever the others."""
+    return lambda choice: all(choice.get(key) == value for key, value in wanted.items())
 
 
 def chosen(job: Job, name: str) -> Mapping[str, Any] | None:
@@ -61,14 +69,14 @@ def chosen(job: Job, name: str) -> Mapping[str, Any] | None:
     return next((choice for choice in slot if choice["name"] == name), None)
 
 
-async def diagnosis(api: Api, source: str, name: str, **wanted: Any) -> Saved | None:
+async def diagnosis(api: Api, source: str, name: str, fits: Fits) -> Saved | None:
     """The readings of one diagnostic of a network, where some job has taken them or will."""
-    return await _read(api, matching(await load.diagnoses_of(api, source), name, wanted), name)
+    return await _read(api, matching(await load.diagnoses_of(api, source), name, fits), name)
 
 
-async def attack(api: Api, source: str, name: str, **wanted: Any) -> Saved | None:
+async def attack(api: Api, source: str, name: str, fits: Fits) -> Saved | None:
     """The results of one attack on a network, likewise."""
-    return await _read(api, matching(await load.attacks_on(api, source), name, wanted), name)
+    return await _read(api, matching(await load.attacks_on(api, source), name, fits), name)
 
 
 async def _read(api: Api, job: Job | None, name: str) -> Saved | None:

@@ -15,7 +15,7 @@ def ran(id: str, state: str, **choice: Any) -> Any:
 
 
 def newest(jobs: list[Any], name: str, **wanted: Any) -> str | None:
-    found = saved.matching(jobs, name, wanted)
+    found = saved.matching(jobs, name, saved.having(**wanted))
     return found["id"] if found else None
 
 
