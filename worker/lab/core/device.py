@@ -9,6 +9,7 @@ from typing import Literal
 
 import torch
 
+from worker.lab.core.allocator import keep_freed_memory
 from worker.lab.core.errors import LabError
 
 THREADS_FROM_MACS = 10_000_000
@@ -26,11 +27,13 @@ def choose(wanted: Literal["auto", "cpu", "cuda"]) -> torch.device:
 
 @contextmanager
 def threads(device: torch.device, macs: int) -> Iterator[None]:
-    """One thread on a CPU for steps of few multiply-adds, until the block ends.
+    """One thread on a CPU for steps of few multiply-adds, until the block ends; and memory that
+    one step frees is kept for the next.
 
     Threads that share a small product wait for each other longer than they compute, and where
     others want the cores too, a hundred times longer.
     """
+    keep_freed_memory()
     before = torch.get_num_threads()
     if device.type == "cpu" and macs < THREADS_FROM_MACS:
         torch.set_num_threads(1)

@@ -61,7 +61,9 @@ class Intrinsic:
     @cached_property
     def _tree(self) -> tuple[Tensor, Tensor]:
         """log ν, and its derivatives by the logarithms of norms and slopes: the gates."""
-        sizes = torch.cat([self.norms, self.layers.slopes()])
+        sizes = self.norms
+        if self.layers.loose:
+            sizes = torch.cat([sizes, self.layers.slopes()])
         logs = sizes.clamp_min(self.floor).log()
         above = (sizes > self.floor).to(logs)
         if self.layers.plain:
@@ -73,9 +75,16 @@ class Intrinsic:
 
     def gradients(self, scale: Tensor) -> list[Tensor]:
         """scale · ∂ log ν / ∂parameters."""
-        gates, count = scale * self._tree[1], len(self.norms)
-        found = scaled(self.folded, gates[:count] / self.norms.square().clamp_min(TINY**2))
+        gates = scale * self._tree[1]
+        if not self.layers.loose:
+            return self.pull(scaled(self.folded, gates / self._squares))
+        count = len(self.norms)
+        found = scaled(self.folded, gates[:count] / self._squares)
         return [*self.pull(found), *self._loose(gates[count:])]
+
+    @property
+    def _squares(self) -> Tensor:
+        return self.norms.square().clamp_min(TINY**2)
 
     def pull(self, gradients: list[Tensor]) -> list[Tensor]:
         """From gradients in Ŵ_l to those in W_l and γ."""

@@ -54,13 +54,15 @@ class Layers:
     before its shortcut: `layer1`, `layer2`, …
 
     `folds[l]` is the batch normalisation folded into layer l, if one follows it at once: such a
-    layer's function does not change with the scale of its weight. `loose` are the others.
+    layer's function does not change with the scale of its weight. `loose` are the others, `blocks`
+    the residual blocks.
     """
 
     model: nn.Module
     modules: list[Weighted]
     folds: list[BatchNorm | None]
     loose: list[BatchNorm]
+    blocks: list[Residual]
 
     @classmethod
     def of(cls, model: nn.Module) -> Layers:
@@ -68,7 +70,9 @@ class Layers:
         links = list(_flat(model))
         pairs = [(link, fold) for link, fold in links if isinstance(link, Weighted)]
         loose = [link for link, _ in links if isinstance(link, BatchNorm)]
-        return cls(model, [module for module, _ in pairs], [fold for _, fold in pairs], loose)
+        blocks = [link for link, _ in links if isinstance(link, Residual)]
+        modules, folds = [module for module, _ in pairs], [fold for _, fold in pairs]
+        return cls(model, modules, folds, loose, blocks)
 
     @property
     def names(self) -> list[str]:
@@ -88,7 +92,7 @@ class Layers:
     @cached_property
     def plain(self) -> bool:
         """Whether the network is one chain without batch normalisation."""
-        return not any(isinstance(found, Residual | BatchNorm) for found in self.model.modules())
+        return not (self.blocks or self.loose or any(self.folds))
 
     @cached_property
     def steady(self) -> bool:
@@ -209,13 +213,12 @@ def _links(module: nn.Module) -> Iterator[nn.Module]:
 
 
 def _flat(module: nn.Module) -> Iterator[tuple[nn.Module, BatchNorm | None]]:
-    """All links, those of residual blocks in the place of the block."""
+    """All links, each residual block followed by those inside it."""
     for link, fold in chain(module):
+        yield link, fold
         if isinstance(link, Residual):
             yield from _flat(link.branch)
             yield from _flat(link.shortcut)
-        else:
-            yield link, fold
 
 
 def _log(module: nn.Module, factor: Factor, zero: Tensor, inside: bool = False) -> Tensor:
