@@ -26,8 +26,10 @@ class InputGradient(Method):
     depend on the whole batch, the gradient is that of the batch's summed loss. Invariant to shifts
     of scale: it depends on the function alone. About three times the work of plain training.
 
-    Measured on MNIST (10,000 images, MLP, SGD at 0.1): useful from 0.01 to 0.1 (accuracy under PGD
-    33 % without, 42 % at 0.1; l1 at 0.03 54 %); it diverges at 0.3, and l1 at 0.1.
+    Measured on MNIST (10,000 images, SGD at 0.1): useful from 0.01 to 0.1. Accuracy under PGD: CNN
+    44 % without, 71 % at 0.03; MLP 33 % without, 42 % at 0.1, 54 % with l1 at 0.03. At 0.1 the CNN
+    lost 3 points of clean accuracy; the MLP diverged at 0.3 and with l1 at 0.1, and on two moons at
+    0.03: differentiating twice wants a smaller rate.
     """
 
     title: ClassVar[str] = "Input gradient penalty"
@@ -35,7 +37,7 @@ class InputGradient(Method):
     invariant: ClassVar[bool | None] = True
 
     strength: Annotated[float, Field(ge=0, le=1000)] = Field(
-        0.1, description="λ, of the penalty", json_schema_extra={"warn_from": 0.3}
+        0.01, description="λ, of the penalty", json_schema_extra={"warn_from": 0.3}
     )
     norm: Literal["l2", "l1"] = Field("l2", description="l2: squared length; l1: sum of sizes")
 
