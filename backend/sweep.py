@@ -88,7 +88,7 @@ def prepared(given: Parts, asked: NewSweep) -> tuple[dict[str, list[Any]], list[
     grid = grid_of(asked)
     made = []
     for point in points(grid):
-        told = ", ".join(f"{path.rsplit('.', 1)[-1]}={value}" for path, value in point.items())
+        told = ", ".join(f"{path.rsplit('.', 1)[-1]}={said(v)}" for path, v in point.items())
         try:
             new, _ = launch.prepared(given, body(asked.base, point))
         except Problem as problem:
@@ -97,6 +97,15 @@ def prepared(given: Parts, asked: NewSweep) -> tuple[dict[str, list[Any]], list[
         named = asked.name or asked.base.get("name") or new["name"]
         made.append({**new, "name": f"{named} · {told}"[:200]})
     return grid, made
+
+
+def said(value: Any) -> str:
+    """A swept value in a name: entries by theirs and their numbers, the rest as it is."""
+    if isinstance(value, dict) and "name" in value:
+        return " ".join(str(part) for part in value.values() if not isinstance(part, dict | list))
+    if isinstance(value, list) and value and all(isinstance(part, dict) for part in value):
+        return " + ".join(map(said, value))
+    return str(value)
 
 
 def start(given: Parts, value: Any, key: str | None) -> tuple[jobs.Row, bool]:

@@ -73,7 +73,13 @@
     const traces = kind === "greater" || kind === "never_above" ? groups(claim) : [single(claim)];
     const line = { greater: null, never_above: 1, exceeds: 0 }[kind];
     const shapes = typeof line === "number" ? [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: line, y1: line, line: { color: scope.draw.color("zero"), width: 1.5 } }] : [];
-    scope.draw.show(key(claim), traces, { shapes, showlegend: false, hovermode: "closest" });
+    const none = !claim.points.length;
+    const note = { text: "no run yet", xref: "paper", yref: "paper", x: 0.5, y: 0.5, showarrow: false, font: { size: 13, color: scope.draw.color("soft") } };
+    const named = Boolean(claim.test.names);
+    scope.draw.show(key(claim), traces, {
+      shapes, showlegend: false, annotations: none ? [note] : [],
+      xaxis: { showticklabels: named || !none, showgrid: !none }, yaxis: { showticklabels: !none, showgrid: !none },
+    });
   }
 
   function groups({ test, points: found }) {

@@ -1,16 +1,18 @@
-"""Home: what this is, three ways in, what ran last, who computes."""
+"""Home: what this is, three experiments to begin with, what ran last, who computes."""
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import dash
 from dash import Input, Output, callback, dcc, html
 from dash.development.base_component import Component
 
-from frontend import ids, parts, specs, words
-from frontend.api import Catalog, Entry, Job, Worker, visitor
+from frontend import ids, parts, words
+from frontend.api import Job, Worker, visitor
 from frontend.refusals import or_else
+from frontend.views import guides
 
 dash.register_page(__name__, path="/", title="Normscope", order=0)
 
@@ -20,10 +22,19 @@ LEAD = (
     "that see through such shifts and under ones that do not, watch their norms, bounds and "
     "input gradients while they train, and attack what comes out."
 )
+FURTHER = [
+    "Then: ",
+    dcc.Link("test what papers claim", href="/papers"),
+    ", start ",
+    dcc.Link("a larger experiment", href="/launch"),
+    ", or see ",
+    dcc.Link("every method, attack and measure", href="/catalogue"),
+    " there is.",
+]
 
 
 def layout(**_: Any) -> Component:
-    start = parts.button_link("Launch a job", "/launch", filled=True)
+    start = parts.button_link("Launch a job", "/launch")
     return html.Div(
         [
             dcc.Store(id=ids.HOME_SHOWN, data=True),
@@ -33,6 +44,7 @@ def layout(**_: Any) -> Component:
                 under=html.P(LEAD, className="lead"),
             ),
             html.Div([parts.skeleton(130)] * 3, id=ids.HOME_PRESETS, className="guides"),
+            html.P(FURTHER, className="further"),
             html.Div(
                 [
                     html.Div(parts.skeleton(220), id=ids.HOME_RECENT),
@@ -53,37 +65,19 @@ def layout(**_: Any) -> Component:
 @or_else(lambda error, _: (parts.failed(error), None, None))
 async def fill(_: bool) -> Any:
     api = visitor()
-    catalog, jobs, workers = await api.catalog(), await api.jobs(limit=8), await api.workers()
-    return guides(catalog), recent(jobs["items"]), alive(workers)
-
-
-def guides(catalog: Catalog) -> list[Component]:
-    """The presets as cards that say what one will see, and what it costs."""
-    return [_guide(entry) for entry in specs.of_kind(catalog, "preset")]
-
-
-def _guide(entry: Entry) -> Component:
-    facts = entry["facts"]
-    expected = facts.get("expected") or facts.get("claim")
-    return dcc.Link(
-        html.Section(
-            [
-                html.H2(entry["title"]),
-                html.P(entry["summary"], className="about"),
-                html.P(["You should see: ", expected], className="expected") if expected else None,
-                html.Span(words.cost(facts.get("cost")), className="cost"),
-            ],
-            className="card guide",
-        ),
-        href=f"/launch?preset={entry['name']}",
-        className="guide-link",
+    catalog, jobs, workers, known = await asyncio.gather(
+        api.catalog(),
+        api.jobs(limit=8),
+        api.workers(),
+        api.jobs(kind="train", state="succeeded", tag=guides.PRESET, limit=50),
     )
+    return guides.cards(catalog, known["items"]), recent(jobs["items"]), alive(workers)
 
 
 def recent(jobs: list[Job]) -> Component:
     if not jobs:
         nothing = parts.empty(
-            "No job yet. A preset above takes seconds on a CPU.",
+            "No job yet. Each experiment above takes seconds on a CPU.",
             parts.button_link("Launch a job", "/launch"),
         )
         return parts.card(nothing, title="Recent jobs")

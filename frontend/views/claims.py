@@ -94,12 +94,15 @@ def _button(claim: Claim, what: str, label: str, style: str) -> Component:
 def _plot(claim: Claim) -> Component:
     test, look = claim["test"], themes.theme(load.scheme())
     xaxis = themes.axis(look, test.get("axis") or ("run" if test["kind"] == "exceeds" else ""))
+    if names := test.get("names"):
+        every = {"categoryarray": names, "range": [-0.5, len(names) - 0.5]}
+        xaxis |= {"type": "category", "categoryorder": "array", "autorange": False, **every}
     log = test["kind"] == "never_above"
     yaxis = themes.axis(look, test["label"], type="log" if log else "linear")
     figure = themes.figure(look, [], xaxis=xaxis, yaxis=yaxis, hovermode="closest")
     return plot_card(
         key(claim["name"]),
-        "Its runs",
+        test["label"][:1].upper() + test["label"][1:],
         ABOUT[test["kind"]],
         figure,
         log=log if log else None,

@@ -104,3 +104,11 @@ def test_the_base_is_left_alone() -> None:
     assert base == {"spec": {"list": [1, 2], "deep": {"a": 1}}}
     with pytest.raises(Problem):
         sweep.body(base, {"spec.list.5": 1})
+
+
+def test_swept_entries_are_called_by_their_names() -> None:
+    methods = [{"name": "cross_entropy"}, {"name": "lp", "strength": 0.003}]
+    assert sweep.said(methods) == "cross_entropy + lp 0.003"
+    assert sweep.said({"name": "adversarial", "attack": {"name": "pgd"}}) == "adversarial"
+    assert sweep.said([64, 64]) == "[64, 64]"
+    assert sweep.said([]) == "[]"
