@@ -7,23 +7,38 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.lab.nets import Confident, Linear2, digits, trained
+from tests.lab.nets import Confident, Linear2, Quantised, digits, trained
+from worker.lab.attacks.apgd import Apgd
+from worker.lab.attacks.autoattack import Autoattack
+from worker.lab.attacks.fab import Fab
 from worker.lab.attacks.fgsm import Fgsm
 from worker.lab.attacks.pgd import Pgd
-from worker.lab.core.attack_loss import margin
+from worker.lab.attacks.square import Square
+from worker.lab.core.attack_loss import dlr, margin
+from worker.lab.core.auto_pgd import _marks
 from worker.lab.core.balls import Ball
 from worker.lab.core.errors import LabError
 from worker.lab.core.input_attack import LpAttack
 from worker.lab.core.victim import Victim
 
 W = torch.tensor([1.0, -2.0, 0.5, 3.0, -0.25, 0.0])
-LENGTH = {"linf": float(W.abs().sum()), "l2": float(W.norm())}
+LENGTH = {"linf": float(W.abs().sum()), "l2": float(W.norm()), "l1": float(W.abs().max())}
+NORMS = ("linf", "l2", "l1")
 BEST = [
     Fgsm(),
     Pgd(restarts=1, random_start=False),
     Pgd(loss="margin", steps=100),
     Pgd(steps=100),
+    Pgd(loss="dlr", momentum=0.5, steps=100),
+    Apgd(),
+    Apgd(loss="dlr"),
+    Apgd(loss="targeted_dlr"),
+    Fab(),
+    Autoattack(steps=50, queries=50),
+    Square(queries=1000),
 ]
+CLIMBERS = BEST[:8]
+"""These look for the largest loss, not for the nearest point that is fooled."""
 
 
 def points(count: int = 300) -> tuple[Tensor, Tensor, Linear2]:
@@ -33,22 +48,28 @@ def points(count: int = 300) -> tuple[Tensor, Tensor, Linear2]:
     return x, net(x).argmax(1).detach(), net
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
+@pytest.mark.parametrize("norm", NORMS)
 @pytest.mark.parametrize("attack", BEST, ids=lambda a: f"{a.name()}-{getattr(a, 'loss', '')}")
 def test_on_a_linear_network_exactly_what_can_be_fooled_is_fooled(attack, norm):
     # The distance to the plane in norm p is |w·x + b| / ‖w‖_q with the dual norm q.
     x, y, net = points()
+    if norm == "l1" and isinstance(attack, Square | Autoattack):
+        pytest.skip("not in l1")
     attack = attack.model_copy(update={"norm": norm})
     reach = -margin(net(x), y).detach() / LENGTH[norm]
     for eps in (0.02, 0.08):
         found = attack.run(net, x, y, eps=eps)
-        sure = (reach - eps).abs() > 1e-5
+        # Random directions come near the best one, not onto it; a corner of linf they do hit.
+        # FAB steps 5 % too far on purpose and comes back: 0.3 % off the plane at its best.
+        turns = isinstance(attack, Square) and norm == "l2"
+        near = 1e-3 if turns else 0.005 * eps if isinstance(attack, Fab) else 1e-5
+        sure = (reach - eps).abs() > near
         assert torch.equal(found.fooled[sure], (reach < eps)[sure])
         assert 0 < int(found.fooled.sum()) < len(x)
 
 
-@pytest.mark.parametrize("norm", ["linf", "l2"])
-@pytest.mark.parametrize("attack", BEST, ids=lambda a: f"{a.name()}-{getattr(a, 'loss', '')}")
+@pytest.mark.parametrize("norm", NORMS)
+@pytest.mark.parametrize("attack", CLIMBERS, ids=lambda a: f"{a.name()}-{getattr(a, 'loss', '')}")
 def test_on_a_linear_network_the_smallest_margin_is_reached(attack, norm):
     x, y, net = points()
     attack = attack.model_copy(update={"norm": norm})
@@ -196,3 +217,109 @@ def test_an_abandoned_attack_leaves_the_modes_as_they_were():
     assert not net.training
     walk.close()
     assert [module.training for module in net] == [True, False, True, True, True]
+
+
+def test_apgds_checkpoints_and_step_sizes_are_the_papers() -> None:
+    assert _marks(100) == [22, 41, 57, 70, 80, 87, 93, 99]
+
+
+def test_apgd_is_pgd_of_many_steps_and_restarts_within_half_a_point():
+    data, net = digits().test.head(300), trained()
+    for norm, eps in (("linf", 0.1), ("l2", 0.6), ("l1", 2.0)):
+        long = Pgd(norm=norm, steps=100, restarts=3, step_size=0.05, loss="ce")
+        many = long.run(net, data.x, data.y, eps=eps).fooled.float().mean()
+        for attack in (Apgd(norm=norm, restarts=3), Apgd(norm=norm, loss="targeted_dlr")):
+            found = attack.run(net, data.x, data.y, eps=eps).fooled
+            assert float(found.float().mean()) >= float(many) - 0.005
+
+
+def test_apgd_dlr_and_fab_see_where_cross_entropy_is_blind():
+    data, net = digits().test.head(100), Confident(trained())
+    plain = Pgd(loss="margin", restarts=1).run(trained(), data.x, data.y, eps=0.08).fooled
+    blind = Apgd(loss="ce").run(net, data.x, data.y, eps=0.08)
+    assert blind.zero_gradients > 0.5
+    assert int(blind.fooled.sum()) < int(plain.sum()) - 5
+    seeing = Autoattack(steps=30, queries=0)
+    for attack in (Apgd(loss="targeted_dlr"), Fab(), Pgd(loss="dlr"), seeing):
+        found = attack.run(net, data.x, data.y, eps=0.08).fooled
+        assert int(found.sum()) >= int(plain.sum()) - 1
+
+
+def test_autoattack_is_at_least_each_of_its_parts_point_by_point():
+    data, net = digits().test.head(100), trained()
+    for norm, eps in (("linf", 0.1), ("l2", 0.6)):
+        few = {"norm": norm, "steps": 20}
+        whole = Autoattack(**few, queries=100).run(net, data.x, data.y, eps=eps).fooled
+        parts = [
+            Apgd(**few),
+            Apgd(**few, loss="targeted_dlr"),
+            Fab(**few),
+            Square(norm=norm, queries=100),
+        ]
+        found = [part.run(net, data.x, data.y, eps=eps).fooled for part in parts]
+        missed = torch.stack(found).any(0) & ~whole
+        assert int(missed.sum()) <= 1
+
+
+def test_square_finds_what_noise_does_not_and_without_a_gradient():
+    data, net = digits().test.head(100), Quantised(trained(), 16)
+    for norm, eps in (("linf", 0.15), ("l2", 1.0)):
+        found = Square(norm=norm, queries=400).run(net, data.x, data.y, eps=eps)
+        assert found.gradients == 0
+        ball, dice = Ball(norm, eps), torch.Generator().manual_seed(0)
+        noise = torch.zeros(100, dtype=torch.bool)
+        for _ in range(400):
+            at = ball.start(data.x, dice)
+            at = ball.project(ball.step(data.x, at - data.x, eps), data.x)
+            noise |= net(at).argmax(1) != data.y
+        assert int(found.fooled.sum()) > int(noise.sum()) + 20
+
+
+@pytest.mark.parametrize("classes", [2, 3, 10])
+def test_dlr_is_its_formula_and_blind_to_scale(classes):
+    z = torch.randn(50, classes, generator=torch.Generator().manual_seed(0))
+    y, target = torch.randint(classes, (2, 50), generator=torch.Generator().manual_seed(1))
+    for row in range(50):
+        ordered = sorted(z[row].tolist(), reverse=True)
+        own = float(z[row, y[row]])
+        best = max(v for k, v in enumerate(z[row].tolist()) if k != int(y[row]))
+        spread = ordered[0] - ordered[2] if classes > 2 else 1.0
+        assert float(dlr(z, y)[row]) == pytest.approx((best - own) / spread, rel=1e-4)
+        lower = sum(ordered[2:4]) / len(ordered[2:4]) if classes > 2 else ordered[0] - 1
+        aimed = (float(z[row, target[row]]) - own) / (ordered[0] - lower)
+        assert float(dlr(z, y, target)[row]) == pytest.approx(aimed, rel=1e-4, abs=1e-6)
+    if classes > 2:
+        torch.testing.assert_close(dlr(1000 * z, y), dlr(z, y))
+
+
+def test_momentum_keeps_the_direction():
+    # Where the gradient turns about, a step with μ = 1 goes on along the sum of unit gradients.
+    class Turning(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.stack([torch.zeros(len(x)), -(x[:, 0] - 0.52).abs() - 1], 1)
+
+    x, y = torch.full((1, 2), 0.5), torch.tensor([0])
+    ends = []
+    for momentum in (0.0, 1.0):
+        victim = Victim(Turning(), x, y, Ball("linf", 0.3), torch.Generator())
+        for _ in victim.climb(x, steps=3, lr=0.1, loss="margin", momentum=momentum):
+            pass
+        ends.append(victim)
+    # Without: 0.53, 0.50, 0.53. With: 0.53, then the directions cancel and it stays.
+    assert float(ends[0].best[0, 0]) == pytest.approx(0.53)
+    assert float(ends[1].best[0, 0]) == pytest.approx(0.53)
+    assert ends[0].losses[2] != pytest.approx(ends[0].losses[1], rel=1e-6)
+    assert ends[1].losses[2] == pytest.approx(ends[1].losses[1], rel=1e-6)
+
+
+def test_on_points_every_attack_on_inputs_finds_the_way():
+    # Two inputs and two classes: no windows for Square, no third class for the logit ratio.
+    x = torch.rand(200, 2, generator=torch.Generator().manual_seed(0)) * 0.4 + 0.3
+    net = Linear2(torch.tensor([1.0, -1.0]), 0.0)
+    y = net(x).argmax(1).detach()
+    for attack in (Apgd(loss="targeted_dlr"), Fab(), Square(queries=300), Autoattack(queries=50)):
+        for norm, dual in (("linf", 2.0), ("l2", 2**0.5)):
+            reach = -margin(net(x), y).detach() / dual
+            found = attack.model_copy(update={"norm": norm}).run(net, x, y, eps=0.05).fooled
+            sure = (reach - 0.05).abs() > 5e-4
+            assert torch.equal(found[sure], (reach < 0.05)[sure])

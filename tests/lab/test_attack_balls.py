@@ -239,3 +239,13 @@ def test_what_is_projected_stays_when_it_is_projected_again(norm, dtype):
         again = ball.project(once, center)
         assert bool(ball.contains(again, center).all())
         assert torch.allclose(again, once, rtol=0, atol=2e-6)
+
+
+def test_the_length_of_many_equal_changes_is_not_lost_in_rounding():
+    center = {"w": torch.full((1500, 1573), 0.04)}
+    ball = WeightBall("l2", 0.3, relative=False)
+    moved = {"w": ball.project(center["w"] + 1.0, center["w"])}
+    exact = float((moved["w"].double() - center["w"].double()).norm())
+    assert exact == pytest.approx(0.3, rel=1e-5)
+    assert ball.size(moved, center) == pytest.approx(exact, rel=1e-5)
+    assert ball.contains(moved, center)

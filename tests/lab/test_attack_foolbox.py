@@ -9,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from tests.lab.nets import digits, trained
+from worker.lab.attacks.apgd import Apgd
+from worker.lab.attacks.fab import Fab
 from worker.lab.attacks.fgsm import Fgsm
 from worker.lab.attacks.pgd import Pgd
 
@@ -19,6 +21,14 @@ with warnings.catch_warnings():
 FOOLBOX = {
     "fgsm-linf": (Fgsm(norm="linf"), foolbox.attacks.LinfFastGradientAttack()),
     "fgsm-l2": (Fgsm(norm="l2"), foolbox.attacks.L2FastGradientAttack()),
+    "apgd-linf": (
+        Apgd(norm="linf", steps=40),
+        foolbox.attacks.LinfPGD(steps=40, rel_stepsize=0.1),
+    ),
+    "apgd-l2": (
+        Apgd(norm="l2", steps=40),
+        foolbox.attacks.L2PGD(steps=40, rel_stepsize=0.1),
+    ),
     "pgd-linf": (
         Pgd(norm="linf", steps=40, restarts=1, loss="ce"),
         foolbox.attacks.LinfPGD(steps=40, rel_stepsize=0.1),
@@ -56,6 +66,26 @@ def test_on_the_images_themselves_foolbox_is_never_stronger(name):
     torch.manual_seed(0)
     _, _, peers = theirs(peer, data.x, data.y, epsilons=eps)
     found = ours.run(net, data.x, data.y, eps=eps)
+    assert float(found.fooled.float().mean()) >= float(peers.float().mean()) - 0.005
+
+
+STRONGEST = {
+    "l1": (2.0, foolbox.attacks.SparseL1DescentAttack(steps=100, rel_stepsize=0.1)),
+    "l2": (0.5, foolbox.attacks.L2FMNAttack(steps=200)),
+    "linf": (0.1, foolbox.attacks.LInfFMNAttack(steps=200)),
+}
+
+
+@pytest.mark.parametrize("norm", STRONGEST)
+@pytest.mark.parametrize("attack", [Pgd(steps=40), Apgd(), Fab()], ids=lambda a: a.name())
+def test_foolboxs_l1_and_least_norm_attacks_are_never_stronger(attack, norm):
+    data, net = digits().test.head(300), trained()
+    eps, theirs = STRONGEST[norm]
+    peer = foolbox.PyTorchModel(net, bounds=(0, 1), device="cpu")
+    torch.manual_seed(0)
+    _, _, peers = theirs(peer, data.x, data.y, epsilons=eps)
+    found = attack.model_copy(update={"norm": norm}).run(net, data.x, data.y, eps=eps)
+    assert 0.1 < float(peers.float().mean()) < 0.9
     assert float(found.fooled.float().mean()) >= float(peers.float().mean()) - 0.005
 
 

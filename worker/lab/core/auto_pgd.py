@@ -103,7 +103,7 @@ def _marks(steps: int) -> list[int]:
     """The checkpoints ⌈p_j N⌉."""
     found, gap, at = [], FIRST, FIRST
     while at < 1:
-        found.append(math.ceil(at * steps))
+        found.append(math.ceil(round(at * steps, 6)))
         gap = max(gap - SHORTER, SHORTEST)
         at += gap
     return found

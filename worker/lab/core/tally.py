@@ -153,7 +153,7 @@ def worst(tallies: Sequence[Tally]) -> Curve:
 def accuracy_at_largest_eps(tallies: Sequence[Tally]) -> float:
     """The share of all examples in the worst case of these attacks at the grid's largest budget."""
     row = tallies[0].grid.index(max(tallies[0].grid))
-    return float(_worst(tallies[0].rivals(tallies))[row].float().mean())
+    return float(_worst(tallies[0].rivals(tallies))[row].double().mean())
 
 
 def _worst(rivals: Sequence[Tally]) -> Tensor:
