@@ -42,7 +42,7 @@ def section(claim: Claim, cost: str) -> Component:
     return html.Section(
         [
             html.Div([html.H2(claim["title"]), badge(claim)], className="claim-head"),
-            html.Div([_text(claim, cost), _plot(claim)], className="claim-body"),
+            html.Div([text(claim, cost), _plot(claim)], className="claim-body"),
         ],
         id=f"claim-{name}",
         className="claim",
@@ -50,13 +50,14 @@ def section(claim: Claim, cost: str) -> Component:
     )
 
 
-def _text(claim: Claim, cost: str) -> Component:
+def text(claim: Claim, cost: str) -> Component:
+    """What is claimed, how it is tested, what that costs; numbers and progress come later."""
     parts = [
         ("The claim", claim["claim"]),
         ("The test", claim["means"]),
         ("The cost", cost),
     ]
-    told = [part for head, text in parts for part in (html.Dt(head), html.Dd(text))]
+    told = [part for head, said in parts for part in (html.Dt(head), html.Dd(said))]
     found = [html.Dt("The numbers"), html.Dd("", className="claim-words")]
     bar = html.Div(html.Div(className="bar-done"), className="bar claim-bar", hidden=True)
     return html.Div(
