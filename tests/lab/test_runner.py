@@ -61,6 +61,54 @@ def test_a_later_attempt_goes_on_where_the_last_one_stopped(tmp_path: Path) -> N
     assert min(event.step for event in events if isinstance(event, Measured)) >= 3
 
 
+def test_a_transferred_attack_is_made_on_the_other_jobs_network(tmp_path: Path) -> None:
+    sources = []
+    for job, seed in (("a", 0), ("b", 1)):
+        spec = {**SPEC, "seed": seed}
+        done(Ticket(job=job, kind="train", attempt=1, spec=spec), tmp_path)
+        sources.append(Source(job=job, attempt=1, spec=spec, checkpoint="final.safetensors"))
+    spec = {"source": "a", "attacks": [{"name": "transfer"}], "transfer_from": "b", "limit": 50}
+    source = sources[0].model_copy(update={"peers": sources[1:]})
+    ticket = Ticket(job="c", kind="attack", attempt=1, spec=spec, source=source)
+    ending, events = done(ticket, tmp_path)
+    assert isinstance(ending, Finished)
+    assert any("attack/transfer/loss" in e.values for e in events if isinstance(e, Measured))
+
+    digits = {**SPEC, "dataset": {"name": "digits"}, "epochs": 1}
+    done(Ticket(job="d", kind="train", attempt=1, spec=digits), tmp_path)
+    strange = Source(job="d", attempt=1, spec=digits, checkpoint="final.safetensors")
+    source = sources[0].model_copy(update={"peers": [strange]})
+    ending, _ = done(Ticket(job="e", kind="attack", attempt=1, spec=spec, source=source), tmp_path)
+    assert isinstance(ending, Failed)
+    assert (ending.code, "transfer_from" in ending.message) == ("bad_spec", True)
+
+
+def test_a_second_attempt_of_an_attack_goes_on_where_the_first_ended(tmp_path: Path) -> None:
+    done(Ticket(job="a", kind="train", attempt=1, spec=SPEC), tmp_path)
+    source = Source(job="a", attempt=1, spec=SPEC, checkpoint="final.safetensors")
+    spec = {"source": "a", "attacks": [{"name": "pgd"}, {"name": "fgsm"}], "split": "train"}
+    first, second = (
+        Ticket(job="b", kind="attack", attempt=attempt, spec=spec, source=source)
+        for attempt in (1, 2)
+    )
+    asked = [0]
+
+    def stop() -> bool:
+        asked[0] += 1
+        return asked[0] > 100
+
+    settings = Settings(data_dir=tmp_path)
+    halted = run(first, Memory(), stop, settings, Teller("b", 1))
+    assert isinstance(halted, Finished)
+    assert (halted.state, halted.step > 0) == ("cancelled", True)
+    ending, events = done(second, tmp_path)
+    assert isinstance(ending, Finished)
+    assert ending.state == "succeeded"
+    assert isinstance(events[0], Started)
+    assert 0 < events[0].info["resumed_at"] <= halted.step
+    assert min(e.step for e in events if isinstance(e, Measured)) >= events[0].info["resumed_at"]
+
+
 def test_an_error_of_the_lab_keeps_code_and_step(tmp_path: Path) -> None:
     diverging = {**SPEC, "optimizer": {"name": "sgd", "lr": 100}, "epochs": 50}
     diverging["methods"] = [{"name": "cross_entropy"}, {"name": "lp", "strength": 100}]
@@ -165,6 +213,13 @@ def test_files_run_without_a_queue(tmp_path: Path, capsys: pytest.CaptureFixture
     assert [event["type"] for event in told if event["type"] == "finished"] == ["finished"] * 2
     assert any("attack/fgsm/accuracy" in event.get("values", {}) for event in told)
     assert "test/accuracy" in capsys.readouterr().out
+
+    beside = {"attacks": [{"name": "transfer"}], "transfer_from": "artifacts/train-it/1"}
+    path = write(tmp_path / "transfer.json", {"kind": "attack", "spec": {**attack, **beside}})
+    assert main(["run", str(path), "--data-dir", str(tmp_path)]) == 0
+    beside["transfer_from"] = "nowhere"
+    path = write(tmp_path / "nowhere.json", {"kind": "attack", "spec": {**attack, **beside}})
+    assert main(["run", str(path), "--data-dir", str(tmp_path)]) == 2
 
     again = {**attack, "source": "artifacts/train-it/1"}
     path = write(tmp_path / "again.json", {"kind": "attack", "spec": again})
