@@ -43,8 +43,19 @@ def curves(run: Run, **params: Any) -> dict[str, Curve]:
     run.model.eval()
     view = View(run.model, run.task, run.layers, none, none, none, None, torch.Generator())
     found = dict(Widths(widths=WIDTHS, **params).study(view))
+    consistent(found.pop("diagnostic/widths/reliability"), found["diagnostic/widths/ece"])
     assert all(isinstance(curve, Curve) and curve.x == sorted(WIDTHS) for curve in found.values())
     return {name.removeprefix("diagnostic/widths/"): curve for name, curve in found.items()}  # type: ignore[misc]
+
+
+def consistent(bins: Any, errors: Any) -> None:
+    """The bins of each width make up its calibration error."""
+    rows = list(zip(*(bins.columns[name] for name in bins.columns), strict=True))
+    for width, error in zip(errors.x, errors.y, strict=True):
+        mine = [(sure, right, count) for at, sure, right, count in rows if at == width]
+        count = sum(one[2] for one in mine)
+        gap = sum(held * abs(right - sure) for sure, right, held in mine) / count
+        assert gap == pytest.approx(error, abs=1e-9)
 
 
 CE = {"name": "cross_entropy"}

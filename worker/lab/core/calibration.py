@@ -24,6 +24,12 @@ class Reliability:
     def accuracy(self) -> Tensor:
         return self.right / self.count
 
+    @property
+    def columns(self) -> dict[str, list[float]]:
+        """The bins as a table's columns."""
+        parts = {"confidence": self.confidence, "accuracy": self.accuracy, "examples": self.count}
+        return {name: values.tolist() for name, values in parts.items()}
+
 
 def reliability(probabilities: Tensor, y: Tensor, bins: int = 15) -> Reliability:
     """Examples sorted into `bins` bins ((b−1)/bins, b/bins] by the largest of their probabilities

@@ -9,9 +9,9 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 from torch import Tensor, nn
 
-from worker.contract.measurement import Curve
+from worker.contract.measurement import Curve, Table
 from worker.contract.spec import Choice
-from worker.lab.core.calibration import ece, nll
+from worker.lab.core.calibration import Reliability, ece, nll, reliability
 from worker.lab.core.detection import auroc
 from worker.lab.core.diagnostic import Diagnostic, Reading, View
 from worker.lab.core.foreign import foreign, require_foreign
@@ -22,6 +22,7 @@ from worker.lab.core.slice import size, sliced
 from worker.lab.core.task import Task
 from worker.lab.core.width import at_width, gate, gates
 
+Scores = dict[str, float | Tensor]
 LABELS = {
     "accuracy": "share right",
     "ece": "expected calibration error",
@@ -37,10 +38,11 @@ class Widths(Diagnostic):
 
     At each of `widths` the first share of the channels of every hidden layer is kept and batch
     normalisation re-estimated on training examples. Curves over the width, of test data:
-    `diagnostic/widths/accuracy`, `…/ece` (15 bins, of the whole set, not the mean of batches),
-    `…/nll` in nats; `…/auroc`, with `ood`: how well the entropy of the answer tells the test data
-    from another data set, ½ for not at all; `…/parameters` and `…/macs` (multiply-adds an
-    example) of the network without the channels that are closed, its weights at their means.
+    `diagnostic/widths/accuracy`, `…/ece` (15 bins, of the whole set, not the mean of batches; the
+    bins are in the table `…/reliability`), `…/nll` in nats; `…/auroc`, with `ood`: how well the
+    entropy of the answer tells the test data from another data set, ½ for not at all;
+    `…/parameters` and `…/macs` (multiply-adds an example) of the network without the channels
+    that are closed, its weights at their means.
 
     Made for `bayesian_nested`, `nested_dropout` and `slimmable`; any other network is cut all the
     same, to compare with. Networks with noise answer with the mean of their draws.
@@ -80,22 +82,27 @@ class Widths(Diagnostic):
         if not gates(model):
             gate(model)
         found: dict[str, list[float]] = {}
+        bins: list[tuple[float, Reliability]] = []
         shares = sorted(set(self.widths))
         for done, share in enumerate(shares, 1):
-            for name, value in self._at(model, share, view).items():
+            values, held = self._at(model, share, view)
+            bins.append((share, held))
+            for name, value in values.items():
                 found.setdefault(name, []).append(float(value))
-            for name, values in found.items():
-                yield f"diagnostic/widths/{name}", _curve(name, shares[:done], values)
+            for name, curve in found.items():
+                yield f"diagnostic/widths/{name}", _curve(name, shares[:done], curve)
+            yield "diagnostic/widths/reliability", _bins(bins)
 
-    def _at(self, model: nn.Module, share: float, view: View) -> dict[str, float | Tensor]:
+    def _at(self, model: nn.Module, share: float, view: View) -> tuple[Scores, Reliability]:
         test = view.task.test.head(self.limit)
         small = size(sliced(model, share).eval(), test.x[:1])
         with at_width(model, share):
             reestimate(model, view.task.train.head(self.statistics).x)
             logits = outputs(model, test)
-            found: dict[str, float | Tensor] = {
+            p = logits.softmax(1)
+            found: Scores = {
                 "accuracy": (logits.argmax(1) == test.y).double().mean(),
-                "ece": ece(logits.softmax(1), test.y),
+                "ece": ece(p, test.y),
                 "nll": nll(logits, test.y),
                 "parameters": small.parameters,
                 "macs": small.macs,
@@ -105,7 +112,7 @@ class Widths(Diagnostic):
                 count = min(len(other), len(test))
                 away = outputs(model, other.head(count))
                 found["auroc"] = auroc(entropy(away), entropy(logits[:count]))
-        return found
+        return found, reliability(p, test.y)
 
 
 def entropy(logits: Tensor) -> Tensor:
@@ -116,3 +123,11 @@ def entropy(logits: Tensor) -> Tensor:
 
 def _curve(name: str, shares: list[float], values: list[float]) -> Curve:
     return Curve(x=[*shares], y=[*values], x_label="width", y_label=LABELS[name])
+
+
+def _bins(found: list[tuple[float, Reliability]]) -> Table:
+    """Every bin of confidence that holds examples, of each width."""
+    rows = {"width": [share for share, held in found for _ in held.count]}
+    for name in ("confidence", "accuracy", "examples"):
+        rows[name] = [value for _, held in found for value in held.columns[name]]
+    return Table(columns={name: [*values] for name, values in rows.items()})
