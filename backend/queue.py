@@ -151,6 +151,10 @@ class Queue:
                 return wire.Answer.model_validate_json(found[1])
         return None
 
+    def show_recorder(self, name: str) -> None:
+        """A recorder got through a round."""
+        self.redis.set(wire.recorder_key(name), "1", ex=wire.RECORDER_S)
+
     def desks(self) -> int:
         """How many processes answer probes."""
         return sum(1 for _ in self.redis.scan_iter(wire.desk_key("*"), count=1000))

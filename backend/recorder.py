@@ -9,7 +9,9 @@ stream are one transaction, which begins by checking that the place is still the
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -58,6 +60,7 @@ class Recorder:
         self, store: Store, queue: Queue, lease_s: float = LEASE_S, resend_s: float = RESEND_S
     ) -> None:
         self.store, self.queue = store, queue
+        self.name = f"{socket.gethostname()}-{os.getpid()}"
         self.reaper = Reaper(store, queue, self._tell, lease_s, resend_s)
         self._bell = "0-0"
         self._places: dict[str, str] = {}
@@ -104,6 +107,7 @@ class Recorder:
         for row in untold:
             self._tell(row)
         self.reaper.look(running)
+        self.queue.show_recorder(self.name)
         self._looked = time.monotonic()
         if self._looked - self._trimmed >= TRIM_S:
             self.queue.trim(self._places)

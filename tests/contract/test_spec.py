@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -72,3 +73,43 @@ def test_settings_name_the_bad_variable() -> None:
 
 def test_an_empty_variable_counts_as_absent() -> None:
     assert Settings.from_env({"NORMSCOPE_TOKEN": ""}).token is None
+
+
+def test_a_secret_may_lie_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("a-token-from-a-file\n")
+    env = {"NORMSCOPE_TOKEN_FILE": str(tmp_path / "token")}
+    assert Settings.from_env(env).token == "a-token-from-a-file"
+    assert Settings.from_env({**env, "NORMSCOPE_TOKEN": "a-token-said-here"}).token == (
+        "a-token-said-here"
+    )
+
+
+def test_a_secret_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError) as error:
+        Settings.from_env({"NORMSCOPE_TOKEN_FILE": str(tmp_path / "none")})
+    (found,) = error.value.errors()
+    assert found["loc"] == ("token",)
+    assert str(tmp_path / "none") in found["msg"]
+
+
+@pytest.mark.parametrize(
+    ("url", "password", "full"),
+    [
+        ("redis://broker:6379/0", "p@ss/word", "redis://:p%40ss%2Fword@broker:6379/0"),
+        ("redis://:said@broker/0", "other", "redis://:said@broker/0"),
+        ("redis://broker/0", "", "redis://broker/0"),
+    ],
+)
+def test_an_address_gets_the_password_set_beside_it(url: str, password: str, full: str) -> None:
+    env = {"NORMSCOPE_REDIS_URL": url, "NORMSCOPE_REDIS_PASSWORD": password}
+    assert Settings.from_env(env).redis_url == full
+
+
+def test_the_databases_address_gets_its_own_password() -> None:
+    env = {
+        "NORMSCOPE_DATABASE_URL": "postgresql://normscope@database/normscope",
+        "NORMSCOPE_DATABASE_PASSWORD": "secret",
+        "NORMSCOPE_REDIS_PASSWORD": "another",
+    }
+    expected = "postgresql://normscope:secret@database/normscope"
+    assert Settings.from_env(env).database_url == expected

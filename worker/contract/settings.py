@@ -5,8 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+
+class Kept(NamedTuple):
+    """A value that lies in a file, such as a container's secret."""
+
+    path: Path
 
 
 class Settings(BaseModel):
@@ -19,7 +27,9 @@ class Settings(BaseModel):
     api_port: int = Field(8000, ge=1, le=65535)
     token: str | None = Field(None, min_length=16, description="made at first start when absent")
     data_dir: Path = Path(".normscope")
+    redis_password: str | None = Field(None, description="for a redis_url that names none")
     redis_url: str | None = Field(None, description="an embedded server when absent")
+    database_password: str | None = Field(None, description="for a database_url that names none")
     database_url: str | None = Field(None, description="SQLite in the data directory when absent")
     datasets_dir: Path | None = Field(None, description="folders by data set name; else the hub")
     workers: int = Field(1, ge=1, le=256, description="worker processes that `make run` starts")
@@ -27,9 +37,37 @@ class Settings(BaseModel):
     cost_limit_s: float = Field(86_400, gt=0, description="longest job, in estimated seconds")
     queue_limit: int = Field(10_000, ge=1, description="most jobs that may wait")
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _fetched(cls, value: Any) -> Any:
+        if not isinstance(value, Kept):
+            return value
+        try:
+            return value.path.read_text().strip()
+        except OSError as error:
+            raise ValueError(f"{value.path}: {error.strerror}") from error
+
+    @field_validator("redis_url", "database_url")
+    @classmethod
+    def _with_its_password(cls, url: str | None, info: ValidationInfo) -> str | None:
+        password = info.data.get(str(info.field_name).replace("_url", "_password"))
+        parts = urlsplit(url or "")
+        if not password or not parts.hostname or parts.password is not None:
+            return url
+        user, _, host = parts.netloc.rpartition("@")
+        return urlunsplit(parts._replace(netloc=f"{user}:{quote(password, safe='')}@{host}"))
+
     @classmethod
     def from_env(cls, env: Mapping[str, str] | None = None) -> Settings:
-        """Read NORMSCOPE_*; empty values count as absent. Raises pydantic.ValidationError."""
+        """Read NORMSCOPE_*, or the file that NORMSCOPE_*_FILE names; empty values count as absent.
+
+        Raises pydantic.ValidationError.
+        """
         env = os.environ if env is None else env
-        found = {name: env.get(f"NORMSCOPE_{name.upper()}") for name in cls.model_fields}
+        found = {name: _told(env, f"NORMSCOPE_{name.upper()}") for name in cls.model_fields}
         return cls.model_validate({name: value for name, value in found.items() if value})
+
+
+def _told(env: Mapping[str, str], name: str) -> str | Kept | None:
+    file = env.get(f"{name}_FILE")
+    return env.get(name) or (Kept(Path(file)) if file else None)

@@ -85,6 +85,14 @@ def desk_key(desk: str) -> str:
     return f"normscope:desk:{desk}"
 
 
+RECORDER_S = 10
+
+
+def recorder_key(recorder: str) -> str:
+    """There while a recorder gets through its rounds, expiring after RECORDER_S."""
+    return f"normscope:recorder:{recorder}"
+
+
 class Source(BaseModel):
     """The trained network that an attack or a diagnosis starts from, and those it is set beside."""
 
