@@ -96,6 +96,8 @@ def of_attack(catalog: Catalog, spec: AttackSpec, source: TrainSpec, speed: Spee
     each example once at each budget under each attack."""
     _, cost = network(catalog, source)
     examples = min(spec.limit, split_size(catalog, source, spec.split))
+    if not examples:
+        raise bad_field("spec.split", "the source held no validation data out")
     budgets = len(set(spec.eps_grid))
     passes = sum(_passes(catalog, choice) for choice in spec.attacks) * budgets
     flops = 2.0 * 2 * cost.macs * examples * passes

@@ -301,6 +301,7 @@ def test_attacks_that_cannot_be_are_refused_by_field(
             {"attacks": [transfer], "transfer_from": points},
         ],
         "attacks.1": [{"attacks": [pgd, corrupt]}],
+        "split": [{"attacks": [pgd], "split": "validation"}],
         "eps_grid.2": [{"attacks": [corrupt], "eps_grid": [0, 5, 6]}],
     }
     for field, specs in refused.items():

@@ -22,6 +22,7 @@ from worker.lab import evaluate
 from worker.lab.attacks.pgd import Pgd
 from worker.lab.core.errors import LabError
 from worker.lab.core.interval import wilson
+from worker.lab.core.task import Split
 
 GRID = [0.1, 0.0, 0.02, 0.05]
 SPEC: dict[str, Any] = {
@@ -279,3 +280,11 @@ def test_a_bad_attack_is_refused_before_anything_runs(attack):
     with pytest.raises(LabError) as error:
         next(iter(evaluate({"attacks": [attack]}, trained(), digits())))
     assert error.value.code == "bad_spec"
+
+
+def test_validation_data_can_be_attacked():
+    held = Split(digits().test.x[:80], digits().test.y[:80])
+    task = replace(digits(), validation=held)
+    found = last(list(evaluate({**SPEC, "split": "validation"}, trained(), task)))
+    right = int((trained()(held.x).argmax(1) == held.y).sum())
+    assert found["attack/fgsm/accuracy"].y[0] == right / 80

@@ -217,6 +217,7 @@ def test_transfer_and_square_unmask_a_net_that_hides_its_gradient() -> None:
         ({"attacks": [{"name": "corruptions"}], "eps_grid": [6]}, "eps_grid.0"),
         ({"attacks": [{"name": "transfer"}]}, "transfer_from"),
         ({"attacks": [{"name": "pgd"}], "transfer_from": "x"}, "transfer_from"),
+        ({"attacks": [{"name": "pgd"}], "split": "validation"}, "split"),
     ],
 )
 def test_what_cannot_be_measured_together_is_refused(spec: dict[str, Any], field: str) -> None:

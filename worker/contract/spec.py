@@ -75,7 +75,7 @@ class AttackSpec(_Request):
         max_length=64,
         description="the train job on whose network transferred attacks are made",
     )
-    split: Literal["test", "train"] = "test"
+    split: Literal["test", "validation", "train"] = "test"
     limit: Annotated[int, Field(strict=True, ge=1, le=1_000_000)] = Field(
         1000, description="examples attacked at most"
     )

@@ -79,14 +79,23 @@ def evaluate(
         raise LabError("bad_spec", f"{field_}: {reason}")
     device = devices.choose(spec.device)
     model, other = _placed(model, device), other and _placed(other, device)
-    split = task.test if spec.split == "test" else task.train
-    data, grid = split.head(spec.limit).to(device), tuple(sorted(set(spec.eps_grid)))
+    data, grid = (
+        _split(task, spec.split).head(spec.limit).to(device),
+        tuple(sorted(set(spec.eps_grid))),
+    )
     found = [Bout(Tally(a, grid, data.y.cpu()), _gallery(task, a, grid)) for a in attacks]
     if resume is not None:
         bouts.unpack(found, spec.model_dump_json(), resume)
     job = _Evaluation(spec, model, other, task, data, found, grid, tell or Teller(), folder, stop)
     with evaluating(model):
         yield from job.events(devices.describe(device))
+
+
+def _split(task: Task, name: str) -> Split:
+    split = {"test": task.test, "validation": task.validation, "train": task.train}[name]
+    if split is None:
+        raise LabError("bad_spec", "split: the source held no validation data out")
+    return split
 
 
 def _placed(model: nn.Module, device: torch.device) -> nn.Module:
