@@ -13,7 +13,7 @@ import resource
 import torch
 from worker.lab.core.allocator import keep_freed_memory
 {call}
-def step(): [torch.ones(400_000) for _ in range(3)]
+def step(): torch.ones(10_000_000)  # beyond what glibc ever keeps by itself
 for _ in range(5): step()
 before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 for _ in range(20): step()
@@ -28,5 +28,5 @@ def test_a_step_takes_no_page_faults_once_memory_is_kept() -> None:
         int(subprocess.check_output([sys.executable, "-c", FAULTS.format(call=call)]))
         for call in ("", "keep_freed_memory()")
     )
-    assert usual > 1000
+    assert usual > 100
     assert kept < usual / 10
