@@ -1,45 +1,59 @@
-# syntax=docker/dockerfile:1
-# One file, one target a service. Only the worker carries torch.
+# One file, one target a service; what each installs is an extra of pyproject.toml. Only the worker
+# carries torch: its CPU build is chosen with --build-arg TORCH_INDEX=<an index that has it>.
 FROM python:3.11-slim-bookworm AS base
-ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PATH=/opt/venv/bin:$PATH NORMSCOPE_DATA_DIR=/data
+LABEL org.opencontainers.image.title="Normscope" org.opencontainers.image.licenses="Apache-2.0"
+ENV PYTHONUNBUFFERED=1 PATH=/opt/venv/bin:$PATH NORMSCOPE_DATA_DIR=/data HF_HOME=/data/huggingface
 RUN python3 -m venv /opt/venv && useradd --uid 10001 --create-home normscope \
     && mkdir /data && chown normscope /data
 WORKDIR /app
+# The project without its code: only the names of what it needs, so that a change of the code keeps
+# the installed packages.
 COPY constraints.txt pyproject.toml ./
+RUN touch README.md
 
-FROM base AS backend-deps
-RUN --mount=type=cache,target=/root/.cache/pip pip install -c constraints.txt \
-    pydantic fastapi uvicorn sqlalchemy alembic "psycopg[binary]" redis "celery[redis]" numpy orjson prometheus-client
+FROM base AS backend-packages
+RUN --mount=type=cache,target=/root/.cache/pip pip install -c constraints.txt ".[backend]"
 
-FROM base AS web-deps
-RUN --mount=type=cache,target=/root/.cache/pip pip install -c constraints.txt \
-    pydantic dash plotly dash-mantine-components dash-ag-grid fastapi uvicorn httpx
+FROM base AS frontend-packages
+RUN --mount=type=cache,target=/root/.cache/pip pip install -c constraints.txt ".[frontend]"
 
-FROM base AS worker-deps
+FROM base AS worker-packages
 ARG TORCH_INDEX=""
 RUN --mount=type=cache,target=/root/.cache/pip \
-    pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} "$(grep ^torch== constraints.txt)" \
-    && pip install -c constraints.txt pydantic numpy safetensors scikit-learn datasets pillow orjson "celery[redis]" redis psutil
+    pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} "$(grep ^torch== constraints.txt)"
+RUN --mount=type=cache,target=/root/.cache/pip pip install -c constraints.txt ".[worker]"
 
-FROM backend-deps AS api
+FROM backend-packages AS api
 COPY worker/__init__.py worker/__init__.py
 COPY worker/contract worker/contract
 COPY backend backend
+RUN python -m compileall -q worker backend
 USER normscope
 CMD ["python", "-m", "backend.api"]
-HEALTHCHECK --interval=10s --start-period=20s CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz', timeout=3)"]
+HEALTHCHECK --interval=5s --timeout=5s --start-period=60s \
+    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz', timeout=3)"]
 
 FROM api AS recorder
 CMD ["python", "-m", "backend.recorder"]
-HEALTHCHECK NONE
+HEALTHCHECK --interval=10s --timeout=10s --start-period=60s CMD ["python", "-m", "backend.alive"]
 
-FROM web-deps AS web
+FROM frontend-packages AS web
 COPY frontend frontend
+RUN python -m compileall -q frontend
 USER normscope
 CMD ["python", "-m", "frontend.serve"]
-HEALTHCHECK --interval=10s --start-period=20s CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8050/healthz', timeout=3)"]
+HEALTHCHECK --interval=5s --timeout=5s --start-period=60s \
+    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8050/healthz', timeout=3)"]
 
-FROM worker-deps AS worker
+FROM worker-packages AS worker
 COPY worker worker
+RUN python -m compileall -q worker
 USER normscope
 CMD ["python", "-m", "worker.serve"]
+HEALTHCHECK --interval=10s --timeout=10s --start-period=120s \
+    CMD ["python", "-m", "worker.alive", "worker"]
+
+FROM worker AS desk
+CMD ["python", "-m", "worker.desk"]
+HEALTHCHECK --interval=10s --timeout=10s --start-period=120s \
+    CMD ["python", "-m", "worker.alive", "desk"]

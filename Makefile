@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 SETUP = @$(if $(PYTHON),,echo "Normscope needs Python 3.11, and there is no python3.11 on PATH." >&2; exit 1;) $(PYTHON) backend/local/install.py
 
-.PHONY: run test test-slow test-gpu check bench catalog picture clean
+.PHONY: run test test-slow test-gpu test-compose check bench catalog picture secrets clean
 
 run:  ## start the whole explorer and print its address
 	$(SETUP) local
@@ -12,7 +12,7 @@ run:  ## start the whole explorer and print its address
 test:  ## everything that must hold before a commit lands
 	$(SETUP) dev browser
 	@$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow and not gpu"
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow and not gpu and not compose"
 
 test-slow:  ## what takes minutes
 	$(SETUP) dev browser
@@ -21,6 +21,10 @@ test-slow:  ## what takes minutes
 test-gpu:  ## what needs a CUDA device
 	$(SETUP) dev
 	$(BIN)/python -m pytest -m gpu
+
+test-compose:  ## what needs a Docker engine
+	$(SETUP) dev
+	$(BIN)/python -m pytest -m compose tests/compose
 
 check:  ## style, types and who may import whom
 	$(SETUP) dev
@@ -40,3 +44,8 @@ catalog:  ## regenerate worker/contract/catalog.json from the lab
 picture:  ## the README's picture, from the running explorer
 	$(SETUP) dev browser
 	$(BIN)/python -m tests.e2e.picture
+
+secrets:  ## what docker compose needs once: a folder for its owner, files that its containers read
+	@umask 077 && mkdir -p secrets && for name in token redis_password database_password; do \
+	  test -s secrets/$$name || { od -An -N24 -tx1 /dev/urandom | tr -d ' \n' >secrets/$$name \
+	    && chmod 444 secrets/$$name; }; done
