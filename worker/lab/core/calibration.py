@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from worker.contract.measurement import Table
+
 
 @dataclass(frozen=True)
 class Reliability:
@@ -60,3 +62,11 @@ def brier(probabilities: Tensor, y: Tensor) -> Tensor:
     """Mean over examples of ‖p − e_y‖², summed over classes: between 0 and 2."""
     own = probabilities.gather(1, y[:, None])[:, 0]
     return (probabilities.square().sum(1) - 2 * own + 1).mean()
+
+
+def tabulated(found: list[tuple[float, Reliability]]) -> Table:
+    """Every bin of confidence that holds examples, of each width."""
+    rows = {"width": [share for share, held in found for _ in held.count]}
+    for name in ("confidence", "accuracy", "examples"):
+        rows[name] = [value for _, held in found for value in held.columns[name]]
+    return Table(columns={name: [*values] for name, values in rows.items()})

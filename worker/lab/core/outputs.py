@@ -32,3 +32,9 @@ def accuracy(model: nn.Module, split: Split, weights: Mapping[str, Tensor] | Non
     """The share of right answers, as `outputs` gives them."""
     right = outputs(model, split, weights).argmax(1) == split.y
     return float(right.double().mean())
+
+
+def entropy(logits: Tensor) -> Tensor:
+    """Of each answer, in nats, (N,)."""
+    log = logits.log_softmax(1)
+    return -(log.exp() * log).sum(1)

@@ -9,14 +9,14 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 from torch import Tensor, nn
 
-from worker.contract.measurement import Curve, Table
+from worker.contract.measurement import Curve
 from worker.contract.spec import Choice
-from worker.lab.core.calibration import Reliability, ece, nll, reliability
+from worker.lab.core.calibration import Reliability, ece, nll, reliability, tabulated
 from worker.lab.core.detection import auroc
 from worker.lab.core.diagnostic import Diagnostic, Reading, View
 from worker.lab.core.foreign import foreign, require_foreign
 from worker.lab.core.nested import known
-from worker.lab.core.outputs import outputs
+from worker.lab.core.outputs import entropy, outputs
 from worker.lab.core.reestimate import reestimate
 from worker.lab.core.slice import size, sliced
 from worker.lab.core.task import Task
@@ -91,7 +91,7 @@ class Widths(Diagnostic):
                 found.setdefault(name, []).append(float(value))
             for name, curve in found.items():
                 yield f"diagnostic/widths/{name}", _curve(name, shares[:done], curve)
-            yield "diagnostic/widths/reliability", _bins(bins)
+            yield "diagnostic/widths/reliability", tabulated(bins)
 
     def _at(self, model: nn.Module, share: float, view: View) -> tuple[Scores, Reliability]:
         test = view.task.test.head(self.limit)
@@ -115,19 +115,5 @@ class Widths(Diagnostic):
         return found, reliability(p, test.y)
 
 
-def entropy(logits: Tensor) -> Tensor:
-    """Of each answer, in nats, (N,)."""
-    log = logits.log_softmax(1)
-    return -(log.exp() * log).sum(1)
-
-
 def _curve(name: str, shares: list[float], values: list[float]) -> Curve:
     return Curve(x=[*shares], y=[*values], x_label="width", y_label=LABELS[name])
-
-
-def _bins(found: list[tuple[float, Reliability]]) -> Table:
-    """Every bin of confidence that holds examples, of each width."""
-    rows = {"width": [share for share, held in found for _ in held.count]}
-    for name in ("confidence", "accuracy", "examples"):
-        rows[name] = [value for _, held in found for value in held.columns[name]]
-    return Table(columns={name: [*values] for name, values in rows.items()})
