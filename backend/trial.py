@@ -66,23 +66,17 @@ def trial(connection: Connection, name: str, claim: Claim) -> Trial:
     attacks = [r for r in rows if r["kind"] == "attack" and _same(r["spec"], claim.attack or {})]
     done = {a["spec"]["source"]: a for a in attacks if a["state"] == "succeeded"}
     busy = {a["spec"]["source"] for a in attacks if a["state"] in jobs.UNFINISHED}
+    asked = [body(claim.base, point)["spec"] for point in points(claim.grid)]
     found: dict[Any, Run] = {}
     for row in rows:
         if row["kind"] == "train" and row["state"] == "succeeded":
-            key = _which(claim, row["spec"])
-            if key is not None and (key not in found or row["id"] in done):
+            place = next((n for n, spec in enumerate(asked) if _same(row["spec"], spec)), None)
+            key = (place, row["spec"]["seed"])
+            if place is not None and (key not in found or row["id"] in done):
                 found[key] = Run(row, done.get(row["id"]))
     runs = list(found.values())
     bare = [run.row["id"] for run in runs if claim.attack and run.attack is None]
     return Trial(runs, [id for id in bare if id not in busy], counts)
-
-
-def _which(claim: Claim, spec: dict[str, Any]) -> tuple[int, int] | None:
-    """The place of a spec among the claim's, and its seed; None for another's."""
-    for index, point in enumerate(points(claim.grid)):
-        if _same(spec, body(claim.base, point)["spec"]):
-            return index, spec["seed"]
-    return None
 
 
 def judge(connection: Connection, claim: Claim, runs: Sequence[Run]) -> tuple[Found, list[Point]]:

@@ -198,8 +198,9 @@ class Api:
         found = await self._call("GET", "/sweeps")
         return cast(list[dict[str, Any]], found["items"])
 
-    async def papers(self) -> list[Paper]:
-        return cast(list[Paper], (await self._call("GET", "/papers"))["items"])
+    async def papers(self, **query: Any) -> list[Paper]:
+        """`name` for one of them."""
+        return cast(list[Paper], (await self._call("GET", "/papers", params=query))["items"])
 
     async def claim_cost(self, claim: str) -> dict[str, Any]:
         """`runs`, `seconds`, `attack_seconds` of a claim's test."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection
 from starlette.responses import Response
@@ -18,6 +18,8 @@ from worker.contract import claims
 from worker.contract.spec import AttackSpec, TrainSpec
 
 router = APIRouter(tags=["papers"])
+
+Name = Annotated[str | None, Query(max_length=64)]
 
 
 class Point(BaseModel):
@@ -69,16 +71,16 @@ class Cost(BaseModel):
 
 
 @router.get("/papers", responses={200: {"model": Papers}})
-def listing(given: Given) -> Response:
-    """Every paper with its claims; verdicts from the runs on this machine alone."""
-    found: dict[str, list[dict[str, Any]]] = {}
+def listing(given: Given, name: Name = None) -> Response:
+    """Every paper, or the one of this name, with its claims; verdicts from the runs on this
+    machine alone."""
+    told = [paper for paper in claims.papers() if name in (None, paper.name)]
+    found: dict[str, list[dict[str, Any]]] = {paper.name: [] for paper in told}
     with given.store.read() as connection:
-        for name, claim in claims.claims().items():
-            found.setdefault(claim.paper, []).append(_judged(connection, name, claim))
-    items = [
-        {**paper.model_dump(), "claims": found.get(paper.name, [])} for paper in claims.papers()
-    ]
-    return json({"items": items})
+        for claim_name, claim in claims.claims().items():
+            if claim.paper in found:
+                found[claim.paper].append(_judged(connection, claim_name, claim))
+    return json({"items": [{**paper.model_dump(), "claims": found[paper.name]} for paper in told]})
 
 
 def _judged(connection: Connection, name: str, claim: claims.Claim) -> dict[str, Any]:

@@ -27,13 +27,21 @@
     }
     const card = gd.closest(".plot-card");
     const log = card.dataset.log === "true";
-    for (const name of Object.keys(merged).filter((one) => /^yaxis\d*$/.test(one) && log)) merged[name] = { ...merged[name], type: "log", dtick: 1 };
+    for (const name of Object.keys(merged).filter((one) => /^yaxis\d*$/.test(one) && log)) merged[name] = { ...merged[name], ...logarithmic(traces) };
     await Plotly.react(gd, traces, merged, gd._context);
     say(gd, traces);
   }
 
+  // Ticks as the other log axes have them; Plotly draws their labels a quarter larger than it is told.
+  function logarithmic(traces) {
+    let [low, high] = [Infinity, 0];
+    for (const trace of traces) for (const y of trace.y || []) if (y > 0 && Number.isFinite(y)) [low, high] = [Math.min(low, y), Math.max(high, y)];
+    const dtick = high > 0 ? scope.axes.logTicks(Math.log10(high / low)) : null;
+    return { type: "log", dtick, minorloglabels: "complete", tickfont: { size: 9.2, color: color("soft") } };
+  }
+
   async function graph(key) {
-    for (let tries = 0; tries < 100; tries += 1) {
+    for (let tries = 0; tries < 400; tries += 1) {
       const gd = document.querySelector(`#card-${key} .js-plotly-plot`);
       if (gd && gd.data) return gd;
       await new Promise((done) => window.setTimeout(done, 50));

@@ -155,9 +155,9 @@
 
   async function renew() {
     const mine = page;
-    const found = await read("/papers");
+    const found = await read(`/papers?name=${encodeURIComponent(page.paper)}`);
     if (page !== mine) return;
-    page.claims = found.items.find((one) => one.name === page.paper).claims;
+    page.claims = found.items[0].claims;
     page.claims.forEach(show);
     for (const claim of page.claims.filter((one) => page.driven.has(one.name) && one.attackable.length)) {
       await attack(claim).catch((error) => refuse(claim, error));

@@ -39,13 +39,14 @@ def layout(paper: str = "", **_: Any) -> Component:
 async def fill(name: str) -> Any:
     """The page without its numbers; the script fills them in and renews them."""
     api = visitor()
-    found = next((paper for paper in await api.papers() if paper["name"] == name), None)
-    if found is None:
+    papers = await api.papers(name=name)
+    if not papers:
         every = parts.button_link("All papers", "/papers", filled=True)
         return [
             parts.header("Paper", crumbs=CRUMBS),
             parts.empty("There is no paper of this name here.", every),
         ]
+    found = papers[0]
     costs = await asyncio.gather(*(_cost(api, claim) for claim in found["claims"]))
     told = {"paper": name, "claims": found["claims"]}
     return html.Div(

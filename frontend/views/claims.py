@@ -104,7 +104,7 @@ def _plot(claim: Claim) -> Component:
     return plot_card(
         key(claim["name"]),
         test["label"][:1].upper() + test["label"][1:],
-        ABOUT[test["kind"]],
+        ABOUT[test["kind"]] + (UNTESTED if len(test.get("names") or []) > 2 and not log else ""),
         figure,
         log=log if log else None,
         className="claim-plot",
@@ -116,9 +116,10 @@ def key(name: str) -> str:
 
 
 ABOUT = {
-    "greater": "a point a run, a bar at each group’s median; grey groups are not part of the test",
+    "greater": "a point a run, a bar at each group’s median",
     "never_above": "a point a run: the largest of all its measured steps; the bound holds below 1",
     "rises_with": "a point a run",
     "rises_together": "a point a run",
     "exceeds": "a point a run; the claim is that they lie above 0",
 }
+UNTESTED = "; the grey group is not part of the test"

@@ -62,7 +62,7 @@ def test_a_claims_test_can_be_decided_by_its_runs(name: str) -> None:
 def test_a_papers_equation_is_mathml(paper: claims.Paper) -> None:
     found = ElementTree.fromstring(f"<math>{paper.equation}</math>")
     known = {"mi", "mo", "mn", "mrow", "msub", "msup", "msubsup", "munder", "munderover"}
-    assert {part.tag for part in found.iter()} <= known | {"math", "mfrac", "mspace"}
+    assert {part.tag for part in found.iter()} <= known | {"math", "mfrac", "mspace", "mover"}
     assert paper.spoken
     assert any(claim.paper == paper.name for claim in EVERY.values())
 
@@ -134,6 +134,13 @@ def test_only_the_claims_own_runs_count_and_each_once(
     found = told(client, store, queue)
     assert (found["verdict"], len(found["runs"])) == ("holds", 1)
     assert "1 measurements in 1 runs" in found["words"]
+
+
+def test_one_paper_can_be_asked_for(client: TestClient) -> None:
+    found = client.get("/papers?name=weissi").json()["items"]
+    assert [paper["name"] for paper in found] == ["weissi"]
+    assert [claim["name"] for claim in found[0]["claims"]] == _of("weissi")
+    assert client.get("/papers?name=none").json()["items"] == []
 
 
 def test_a_claim_that_nobody_makes_costs_nothing(client: TestClient) -> None:
