@@ -20,7 +20,9 @@ class Lp(Method):
     """A power of each layer's norm; p = q = 2 is weight decay.
 
     R = (strength / q) Σ_l ‖W_l‖_p^q over the weight matrices and kernels, biases left alone; the
-    norm is taken over all entries. With p = q = 2 that is strength/2 · Σ‖W‖², whose gradient is
+    norm is taken over all entries, of weights as the optimizer sees them: batch normalisation is
+    not folded in, in front of which the penalty changes the speed of learning and not the function
+    (see `weight_rescaling`). With p = q = 2 that is strength/2 · Σ‖W‖², whose gradient is
     strength · W: the convention of optimizers. p = q = 1 is the L1 penalty.
 
     Not invariant: shifting scale between two layers changes R and not the function. Over all such

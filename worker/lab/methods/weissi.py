@@ -83,9 +83,10 @@ class Weissi(Method):
 
         def gradients(outer: Tensor) -> list[Tensor]:
             rate = outer * self.direction
-            signs = scaled(list(torch._foreach_sign(weights)), rate / norms)
-            radial = scaled(weights, rate * sums / norms.pow(3))
-            return nu.pull(list(torch._foreach_sub(signs, radial)))
+            found = list(torch._foreach_sign(weights))
+            torch._foreach_mul_(found, list((rate / norms).unbind()))
+            torch._foreach_sub_(found, scaled(weights, rate * sums / norms.pow(3)))
+            return nu.pull(found)
 
         return penalty(value, gradients, nu.pulled)
 
