@@ -71,7 +71,11 @@ def test_it_tells_a_start_measurements_a_file_and_an_end_in_order(events):
 
 def test_it_tells_every_name_that_it_should(events):
     each = [f"attack/{a}/{n}" for a in ("fgsm", "pgd") for n in PARTS]
-    worst = {"attack/worst/accuracy", "attack/worst/accuracy_at_largest_eps"}
+    worst = {
+        "attack/clean/accuracy",
+        "attack/worst/accuracy",
+        "attack/worst/accuracy_at_largest_eps",
+    }
     assert set(last(events)) == {*each, *worst}
 
 

@@ -59,12 +59,12 @@ def evaluate(
 ) -> Iterator[AnyEvent]:
     """Attack `model`, which takes inputs in [0, 1], on a split of `task`.
 
-    Yields Started, then for every attack its progress, its accuracy over its budget with 95 %
-    intervals and its loss over steps as they grow, a gallery, its evaluation card, and the worst
-    case over the attacks of one budget. `attack.csv`, one line an example and budget, lies in
-    `folder` if there is one. `stop` is asked after every look at the network; what is known by
-    then is kept. `other` is the network that transferred attacks are made on. Neither network is
-    changed.
+    Yields Started, the clean accuracy, then for every attack its progress, its accuracy over its
+    budget with 95 % intervals and its loss over steps as they grow, a gallery, its evaluation
+    card, and the worst case over the attacks of one budget. `attack.csv`, one line an example and
+    budget, lies in `folder` if there is one. `stop` is asked after every look at the network;
+    what is known by then is kept. `other` is the network that transferred attacks are made on.
+    Neither network is changed.
 
     While it works, and when it is stopped, it leaves `resume.safetensors` in `folder`: all that is
     known. Given as `resume`, a later call with the same spec goes on from there, and finds what
@@ -149,6 +149,8 @@ class _Evaluation:
         yield self._started(device)
         try:
             self.clean = torch.cat([self._predict(self.data.x[part]) for part in self._batches()])
+            right = (self.clean == self.data.y.cpu()).double().mean()
+            yield self._tell({"attack/clean/accuracy": float(right)})
             for bout in self.bouts:
                 yield from self._attack(bout)
             for bout in self.bouts:

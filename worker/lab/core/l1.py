@@ -31,7 +31,7 @@ def _threshold(size: Tensor, room: Tensor, eps: float) -> Tensor:
     ends = torch.cat([size, (size - room).clamp_min(0)], 1)
     corners, order = ends.sort(dim=1, descending=True, stable=True)
     sign = torch.where(order < size.shape[1], 1.0, -1.0).to(size)
-    # Above λ = 0 lies one corner more, at 0 itself, where the sum is known to exceed eps.
+    # One corner more at λ = 0, where the sum is known to exceed eps.
     corners = torch.nn.functional.pad(corners, (0, 1))
     count = torch.nn.functional.pad(sign.cumsum(1), (0, 1), value=0.0)
     total = torch.nn.functional.pad((sign * corners[:, :-1]).cumsum(1), (0, 1))
