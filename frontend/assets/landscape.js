@@ -64,7 +64,7 @@
       type: "scatter", mode: "markers", x: [0], y: [0], name: "checkpoint", showlegend: false,
       marker: { symbol: "cross", size: 9, color: scope.draw.color("vermillion") }, hovertemplate: "the checkpoint<extra></extra>",
     };
-    await scope.draw.show(`plane-contour${at}`, [flat, middle]);
+    await scope.draw.show(`plane-contour${at}`, [flat, middle], { xaxis: { autorange: true }, yaxis: { autorange: true } });
     const hill = {
       ...both, type: "surface", surfacecolor: heights, cmin: scale.low, cmax: scale.top, showscale: false,
       hovertemplate: hover, lighting: { ambient: 0.75, diffuse: 0.4, specular: 0.05 },

@@ -49,6 +49,7 @@
   });
   // Where the slider stands: a shape, for to move one costs little more than to draw it.
   const here = (x, y, color) => ({
+    xaxis: { autorange: true }, yaxis: { autorange: true },
     shapes: [{
       type: "circle", xsizemode: "pixel", ysizemode: "pixel", xanchor: x, yanchor: y, x0: -7, x1: 7, y0: -7, y1: 7,
       fillcolor: scope.draw.color("paper"), line: { color: scope.draw.color(color), width: 3 },

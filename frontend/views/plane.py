@@ -125,7 +125,7 @@ def _name(job: Job) -> str:
 
 def _flat(look: Theme, over: str) -> Any:
     unit = "relative to the weights" if over == "weights" else "input units"
-    square = {"constrain": "domain", "showgrid": False}
+    square = {"constrain": "domain", "showgrid": False, "range": [-1, 1]}
     return themes.figure(
         look,
         [],

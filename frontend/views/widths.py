@@ -107,7 +107,7 @@ def plots(look: Theme) -> Component:
 
 def _empty(look: Theme, x: str, y: str, key: str) -> Any:
     share = {"tickformat": ".0%"} if y == "accuracy" else {}
-    both = {"range": [-0.03, 1.05]} if key == "widths-reliability" else {}
+    both = {"range": [-0.03, 1.05] if key == "widths-reliability" else [0, 1]}
     return themes.figure(
         look,
         [],
