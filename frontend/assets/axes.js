@@ -145,5 +145,5 @@
     known.own = { x: true, y: true };
   }
 
-  scope.axes = { grow, own, broke, forget };
+  scope.axes = { grow, own, broke, forget, logTicks };
 })();

@@ -23,8 +23,10 @@
     return found.items.map(column);
   }
 
+  // A stretch of a series counts its seconds from where the whole of it began.
   function column(item) {
-    const began = item.time[0];
+    const known = page.columns[item.name] && page.columns[item.name].get(item.job);
+    const began = known ? known.began : item.time[0];
     const number = (value) => (typeof value === "number" ? value : NaN);
     return { ...item, time: item.time.map((time) => time - began), began, value: item.value.map(number) };
   }
@@ -43,13 +45,31 @@
 
   // A reader zoomed in: the same stretch at full resolution.
   async function zoom(name, low, high) {
-    if (page.choice.along !== "step") return;
     const mine = (page.zoomed[name] = (page.zoomed[name] || 0) + 1);
-    const range = `&from=${Math.max(0, Math.floor(low))}&to=${Math.max(0, Math.ceil(high))}`;
-    const items = await overlay([name], range);
-    if (!page || page.zoomed[name] !== mine) return;
-    const close = new Map(items.map((item) => [item.job, item]));
-    scope.overlay.draw(page, name, close);
+    const stretch = steps(name, low, high);
+    if (!stretch) return;
+    try {
+      const items = await overlay([name], `&from=${stretch[0]}&to=${stretch[1]}`);
+      if (!page || page.zoomed[name] !== mine) return;
+      scope.overlay.draw(page, name, new Map(items.map((item) => [item.job, item])));
+    } catch (error) {
+      notes([name], `This stretch could not be read: ${error.message}`);
+    }
+  }
+
+  // The steps of all jobs between two places on the x axis, and one known point to either side, so
+  // that lines go on to the edges.
+  function steps(name, low, high) {
+    let [from, to] = [Infinity, -Infinity];
+    for (const column of (page.columns[name] || new Map()).values()) {
+      const x = column[page.choice.along];
+      const first = x.findIndex((value) => value >= low);
+      const after = x.findIndex((value) => value > high);
+      if (first < 0 || after === 0) continue;
+      from = Math.min(from, column.step[Math.max(0, first - 1)]);
+      to = Math.max(to, column.step[after < 0 ? x.length - 1 : after]);
+    }
+    return from <= to ? [from, to] : null;
   }
 
   function whole(name) {

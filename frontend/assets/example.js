@@ -78,7 +78,7 @@
     byId("example-pictures").replaceChildren(...rows);
     const fooled = outcome.columns.fooled[0];
     byId("example-said").textContent =
-      `is ${classes[label]}; at ε ${scope.draw.number(eps, 3)} the network ${fooled ? "errs" : "is right"} · answered in ${Math.round(took)} ms`;
+      `true class ${classes[label]} · at ε ${scope.draw.number(eps, 3)} the network ${fooled ? "errs" : "is right"} · answered in ${Math.round(took)} ms`;
     bars(probabilities.columns);
     looks(values);
   }
@@ -144,8 +144,8 @@
       type: "scatter", mode: values[name].x.length > 1 ? "lines" : "markers", x: values[name].x, y: values[name].y,
       name: label, line: { color: scope.draw.color(color), dash, width: 1.8 }, hovertemplate: "%{y:.3f}",
     });
-    const traces = [line("true/0", "true class", "blue", "solid"), line("taken/0", "class taken", "vermillion", "solid")];
-    if (values["true/1"]) traces.push(line("true/1", "other: true class", "blue", "dash"), line("taken/1", "other: class taken", "vermillion", "dash"));
+    const traces = [line("true/0", "true class", "blue", "solid"), line("taken/0", "class taken", "vermillion", "dot")];
+    if (values["true/1"]) traces.push(line("true/1", "other: true class", "blue", "dash"), line("taken/1", "other: class taken", "vermillion", "dashdot"));
     scope.draw.show("example-looks", traces);
   }
 

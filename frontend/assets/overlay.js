@@ -12,7 +12,7 @@
 
   // --- groups: what a job is drawn as ----------------------------------------------------------------
   function value(job, path) {
-    if (path === "job") return job.name || job.id;
+    if (path === "job") return job.label;
     if (path === "none") return "all jobs";
     const found = job.spec[path];
     return found === undefined || found === null ? "–" : String(found);
@@ -46,10 +46,11 @@
   const short = (path) => path.split(".").slice(-2).join(".");
 
   // --- lines -------------------------------------------------------------------------------------------
-  function draw(page, name, close = null) {
+  async function draw(page, name, close = null) {
     page.close[name] = close;
+    const gd = await scope.draw.graph(key(name));
     const columns = close || page.columns[name];
-    if (!columns) return;
+    if (!gd || !columns) return;
     const { of, facets } = groups(page);
     const lines = page.jobs.filter((job) => columns.has(job.id)).map((job) => line(page, job, columns.get(job.id), of.get(job.id)));
     const traces = page.choice.band ? banded(lines) : lines.flatMap((one) => drawn(one, page.choice.smooth));
@@ -58,13 +59,22 @@
       trace.showlegend = trace.showlegend !== false && !seen.has(trace.name);
       if (trace.showlegend) seen.add(trace.name);
     }
-    const { layout, height } = panels(page, facets, name);
-    scope.draw.show(key(name), traces, { ...layout, height, showlegend: seen.size > 1 && seen.size <= MOST_LABELS }).then(() => listen(page, name));
+    const { layout, height } = panels(page, facets, gd.layout);
+    const hovermode = lines.length > MOST_LABELS ? "closest" : "x unified";
+    const showlegend = seen.size > 1 && seen.size <= MOST_LABELS;
+    await scope.draw.show(key(name), traces, { ...layout, height, hovermode, showlegend, legend: { title: titled(page.choice.color) } });
+    listen(name, gd);
     say(name, columns, lines.length, page, seen.size);
   }
 
+  // What a legend's names are values of.
+  function titled(path) {
+    const plain = path === "job" || path === "none";
+    return { text: plain ? "" : `${short(path)}  `, font: { size: 11.5, color: scope.draw.color("soft") }, side: "left" };
+  }
+
   function line(page, job, column, group) {
-    return { ...group, job: job.name || job.id, x: column[page.choice.along], y: column.value };
+    return { ...group, job: job.label, x: column[page.choice.along], y: column.value };
   }
 
   function placed(one) {
@@ -72,17 +82,18 @@
     return { xaxis: `x${at}`, yaxis: `y${at}`, legendgroup: one.label };
   }
 
+  const plainly = (text) => text.replace(/[<>%{}]/g, " ");
   const finite = (values) => values.map((value) => (Number.isFinite(value) ? value : null));
 
   function drawn(one, keep) {
     const plain = {
       type: "scatter", mode: one.x.length < 2 ? "markers" : "lines", x: one.x, y: finite(one.y), name: one.label,
-      text: one.job, line: { color: one.color, dash: one.dash, width: 1.6 }, hovertemplate: "%{y:.4~g}<extra>%{text}</extra>", ...placed(one),
+      line: { color: one.color, dash: one.dash, width: 1.6 }, hovertemplate: `%{y:.4~g}<extra>${plainly(one.job)}</extra>`,
+      meta: { label: one.job }, ...placed(one),
     };
-    plain.text = one.x.map(() => one.job);
     if (!keep) return [plain];
     const faint = { ...plain, opacity: 0.28, line: { ...plain.line, width: 1 }, showlegend: false, hoverinfo: "skip", hovertemplate: null };
-    return [faint, { ...plain, y: scope.stats.smoothed(one.y, keep) }];
+    return [faint, { ...plain, y: scope.stats.smoothed(one.y, keep), meta: { ...plain.meta, role: "smooth" } }];
   }
 
   // Mean over the jobs of a group, and one standard deviation to either side.
@@ -99,7 +110,7 @@
       const place = placed(first);
       const outline = {
         type: "scatter", mode: "lines", x: [...band.x, ...[...band.x].reverse()], y: [...band.high, ...[...band.low].reverse()],
-        fill: "toself", fillcolor: first.color, opacity: 0.16, line: { width: 0 }, hoverinfo: "skip", showlegend: false, name: `${first.label}, ± 1 sd`, ...place,
+        fill: "toself", fillcolor: first.color, opacity: 0.16, line: { width: 0 }, hoverinfo: "skip", showlegend: false, name: `${first.label}, ± 1 sd`, meta: { role: "band" }, ...place,
       };
       const mean = {
         type: "scatter", mode: "lines", x: band.x, y: band.mean, name: `${first.label} (mean of ${group.length})`,
@@ -110,9 +121,7 @@
   }
 
   // --- panels --------------------------------------------------------------------------------------------
-  function panels(page, facets, name) {
-    const gd = document.querySelector(`#card-${key(name)} .js-plotly-plot`);
-    const base = gd && gd.layout ? gd.layout : {};
+  function panels(page, facets, base) {
     const across = Math.min(facets.length, window.innerWidth < 700 ? 1 : FACETS_A_ROW);
     const rows = Math.ceil(facets.length / across);
     const layout = { annotations: [], meta: { along: page.choice.along, kind: "overlay" } };
@@ -145,9 +154,8 @@
     if (note) note.textContent = thinned ? "Down-sampled: the least and the greatest of every stretch. Zoom in for all points." : "";
   }
 
-  function listen(page, name) {
-    const gd = document.querySelector(`#card-${key(name)} .js-plotly-plot`);
-    if (!gd || gd.normscopeOverlay) return;
+  function listen(name, gd) {
+    if (gd.normscopeOverlay) return;
     gd.normscopeOverlay = true;
     gd.on("plotly_relayout", (change) => relayout(name, gd, change));
     gd.on("plotly_hover", (event) => hover(gd, event));
@@ -184,5 +192,5 @@
     }
   }
 
-  scope.overlay = { draw, key, groups, value };
+  scope.overlay = { draw, key, groups, value, titled, plainly };
 })();

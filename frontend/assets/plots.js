@@ -102,7 +102,7 @@
       if (meta.role === "smooth" || meta.role === "broken" || meta.role === "band") continue;
       if (trace.z) trace.z.forEach((row, r) => row.forEach((z, c) => body.push([z, trace.x[c], trace.y[r]])));
       else if (live) trace.y.forEach((y, at) => body.push([meta.series, meta.step[at], meta.epoch[at], meta.time[at], y]));
-      else (trace.y || []).forEach((y, at) => body.push([trace.name, trace.x[at], y]));
+      else (trace.y || []).forEach((y, at) => body.push([meta.label || trace.name, trace.x[at], y]));
     }
     return { head, body };
   }

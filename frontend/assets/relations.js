@@ -4,6 +4,7 @@
 
   const scope = (window.normscope = window.normscope || {});
   const FEWEST = 5;
+  const MOST_TICKS = 7;
 
   // A measurement's last value, or one of the values that follow from several.
   function final(job, name) {
@@ -28,11 +29,11 @@
     }
     const traces = [...byGroup.entries()].map(([label, group]) => ({
       type: "scatter", mode: "markers", name: label, x: group.map((one) => one.x), y: group.map((one) => one.y),
-      text: group.map((one) => one.job.name || one.job.id), marker: { color: group[0].color, size: 8 },
+      text: group.map((one) => one.job.label), marker: { color: group[0].color, size: 8 },
       hovertemplate: "%{text}<br>%{x:.4~g}, %{y:.4~g}<extra></extra>",
     }));
     const axis = (title) => ({ title: { text: title, font: { size: 11.5, color: scope.draw.color("soft") } }, autorange: true });
-    scope.draw.show("cmp-scatter", traces, { xaxis: axis(left), yaxis: axis(up), showlegend: byGroup.size > 1 && byGroup.size <= 10 });
+    scope.draw.show("cmp-scatter", traces, { xaxis: axis(left), yaxis: axis(up), showlegend: byGroup.size > 1 && byGroup.size <= 10, legend: { title: scope.overlay.titled(page.choice.color) } });
     say(known, left, up, page.jobs.length);
   }
 
@@ -61,19 +62,29 @@
     const axes = [...paths.map((path) => axis(page, path, (job) => job.spec[path])), axis(page, page.choice.up, (job) => final(job, page.choice.up))];
     const { of } = scope.overlay.groups(page);
     const traces = page.jobs.map((job) => ({
-      type: "scatter", mode: "lines+markers", name: job.name || job.id, showlegend: false,
+      type: "scatter", mode: "lines+markers", name: job.label, showlegend: false,
       x: axes.map((_, at) => at), y: axes.map((one) => one.place(job)),
-      text: axes.map((one) => `${one.title}: ${one.said(job)}`), line: { color: of.get(job.id).color, width: 1.3 }, marker: { size: 4 }, opacity: 0.75,
-      hovertemplate: `%{text}<extra>${(job.name || job.id).replace(/[<>%{}]/g, " ")}</extra>`,
+      text: axes.map((one) => `${one.title}: ${one.said(job)}`), line: { color: of.get(job.id).color, width: 1.6 }, marker: { size: 6 }, opacity: 0.8,
+      hovertemplate: `%{text}<extra>${scope.overlay.plainly(job.label)}</extra>`,
     }));
+    const last = axes.length - 1;
+    const ends = (at) => (at === 0 ? "left" : at === last ? "right" : "center");
+    const font = { size: 10.5, color: scope.draw.color("soft") };
     const annotations = axes.flatMap((one, at) => [
-      { x: at, y: 1.2, text: one.title.split(".").slice(-2).join("."), showarrow: false, font: { size: 11.5 } },
-      ...one.ticks.map(([place, text]) => ({ x: at, y: place, text, showarrow: false, xshift: 5, yshift: place > 0.5 ? 8 : -8, xanchor: "left", font: { size: 10.5, color: scope.draw.color("soft") } })),
+      { x: at, y: 1.16, text: title(one, at === last), showarrow: false, xanchor: ends(at), font: { size: 11.5 } },
+      ...one.ticks.map(([place, text]) => ({ x: at, y: place, text, showarrow: false, xshift: at === last ? 7 : -7, xanchor: at === last ? "left" : "right", font })),
     ]);
-    const shapes = axes.map((_, at) => ({ type: "line", x0: at, x1: at, y0: 0, y1: 1, line: { color: scope.draw.color("zero"), width: 1 } }));
+    const shapes = axes.map((_, at) => ({ type: "line", x0: at, x1: at, y0: -0.03, y1: 1.03, line: { color: scope.draw.color("zero"), width: 1.2 } }));
+    const margin = { l: 64, r: 64, t: 12, b: 16 };
+    const bare = { visible: false, fixedrange: true, automargin: false, autorange: false };
     scope.draw.show("cmp-parallel", traces, {
-      annotations, shapes, xaxis: { visible: false, range: [-0.15, axes.length - 0.6] }, yaxis: { visible: false, range: [-0.14, 1.26] },
+      annotations, shapes, margin, xaxis: { ...bare, range: [-0.04, last + 0.04] }, yaxis: { ...bare, range: [-0.08, 1.24] },
     });
+  }
+
+  function title(one, result) {
+    const words = `${one.title.split(".").slice(-2).join(".")}${one.log ? " (log)" : ""}`;
+    return result ? `<b>${words}</b>` : words;
   }
 
   function axis(page, title, read) {
@@ -88,10 +99,15 @@
     const log = low > 0 && high / low > 50;
     const to = (value) => (log ? Math.log(value) : value);
     const place = (value) => (high === low ? 0.5 : (to(value) - to(low)) / (to(high) - to(low)));
-    const ticks = high === low ? [[0.5, scope.draw.number(low, 3)]] : [low, high].map((value) => [place(value), scope.draw.number(value, 3)]);
+    const each = [...new Set(known)];
+    const marked = each.length <= MOST_TICKS ? each : [low, high];
+    const ticks = marked.map((value) => [place(value), brief(value)]).filter(([at], index, all) => !all.slice(0, index).some(([other]) => Math.abs(other - at) < 0.07));
     const known_ = (job) => typeof read(job) === "number" && Number.isFinite(read(job));
-    return { title, ticks, place: (job) => (known_(job) ? place(read(job)) : null), said: (job) => (known_(job) ? scope.draw.number(read(job)) : "–") };
+    return { title, log, ticks, place: (job) => (known_(job) ? place(read(job)) : null), said: (job) => (known_(job) ? scope.draw.number(read(job)) : "–") };
   }
+
+  // As a person wrote it where that is short.
+  const brief = (value) => (String(value).length <= 7 ? String(value) : scope.draw.number(value, 3));
 
   function listed(title, read, names) {
     const place = (name) => (names.length < 2 ? 0.5 : names.indexOf(name) / (names.length - 1));

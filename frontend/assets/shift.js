@@ -4,8 +4,10 @@
 
   const scope = (window.normscope = window.normscope || {});
   const MOST = 6; // a slider goes from 2^-6 to 2^6
+  const FIRST = 1; // without a shift in the address the first layer is doubled: there is something to see
+  const ROUNDING = 1e-4; // of the largest logit
   const byId = (id) => document.getElementById(id);
-  let page = null; // { job, log2, free, before, walked }
+  let page = null; // { job, log2, first, free, before }
 
   function element(tag, text, more = {}) {
     const made = document.createElement(tag);
@@ -23,6 +25,8 @@
     const names = factors.columns.layer;
     page.free = factors.columns.free;
     page.log2 = names.map((_, at) => (page.free[at] && page.log2[at]) || 0);
+    page.first = page.first && page.free.includes(true);
+    if (page.first) page.log2[page.free.indexOf(true)] = FIRST;
     byId("shift-sliders").replaceChildren(...names.map(slider));
   }
 
@@ -41,15 +45,16 @@
   }
 
   function place() {
+    if (!page.free) return;
     page.log2.forEach((exponent, at) => {
       const input = byId(`shift-slider-${at}`);
-      if (input && page.free[at]) input.value = exponent;
+      if (page.free[at]) input.value = exponent;
       const shown = byId(`shift-factor-${at}`);
-      if (shown && page.free[at]) shown.textContent = times(2 ** exponent);
-      if (input) input.setAttribute("aria-valuetext", shown.textContent);
+      if (page.free[at]) shown.textContent = times(2 ** exponent);
+      input.setAttribute("aria-valuetext", shown.textContent);
     });
     const text = page.log2.map((exponent) => Number(exponent.toFixed(3))).join(",");
-    scope.plots.setQuery("s", page.log2.some(Boolean) ? text : null);
+    scope.plots.setQuery("s", text);
   }
 
   const DO = {
@@ -68,55 +73,66 @@
     place();
     try {
       const answer = await scope.ask(page.job, { name: "shift", log2: page.log2 }, { lane: "shift" });
-      if (!page) return;
-      tell(answer);
+      if (page) await tell(answer);
     } catch (error) {
       if (!error.stale) said(error.message, true);
     }
   }
 
   function tell({ values, took }) {
-    if (!page.free) build(values.factors);
     page.before = values["norms/before"].y;
+    if (!page.free) {
+      build(values.factors);
+      if (page.first) return move();
+    }
     const { factor, free } = values.factors.columns;
     factor.forEach((one, at) => {
-      if (!free[at]) byId(`shift-factor-${at}`).textContent = `${times(one)} · closes`;
+      if (free[at]) return;
+      byId(`shift-factor-${at}`).textContent = `${times(one)} · closes`;
+      byId(`shift-slider-${at}`).value = Math.log2(one);
     });
     place();
     measures(values.measures.columns, values.change, values.logits);
     bars(values["norms/before"], values["norms/after"]);
     said(`The desk answered in ${Math.round(took)} ms.`);
+    return null;
   }
 
+  // Where nothing is shifted nothing can move: no verdict then.
   function measures(columns, change, logits) {
+    const verdict = (same) => (page.log2.some(Boolean) ? (same ? "invariant" : "moves") : "unshifted");
     const rows = columns.measure.map((name, at) =>
-      row(name, scope.draw.number(columns.before[at]), scope.draw.number(columns.after[at]), columns.invariant[at])
+      row(unbroken(name), scope.draw.number(columns.before[at]), scope.draw.number(columns.after[at]), verdict(columns.invariant[at]))
     );
-    const small = change <= 1e-4 * Math.max(logits, 1e-12);
-    rows.push(row("largest change of any logit", "0", scope.draw.number(change, 2), small));
+    const small = change <= ROUNDING * Math.max(logits, 1e-12);
+    rows.push(row("largest change of any logit", "0", scope.draw.number(change, 2), small ? "rounding" : "moves"));
     byId("shift-measures").replaceChildren(...rows);
     byId("shift-logits").textContent =
       `Largest logit ${scope.draw.number(logits)}; in single precision a change of about 10⁻⁶ of it is rounding.`;
   }
 
-  function row(name, before, after, invariant) {
+  // A formula is not broken over lines; its name may be.
+  const unbroken = (name) => name.replace(/, (.*)$/, (_, formula) => `, ${formula.replaceAll(" ", "\u00a0")}`);
+
+  function row(name, before, after, verdict) {
     const made = element("tr", null);
     const number = (text) => element("td", text, { className: "right tight" });
-    const badge = element("span", invariant ? "invariant" : "moves", { className: invariant ? "verdict stays" : "verdict moves" });
+    const dress = { moves: "moves", unshifted: "none" }[verdict] || "stays";
+    const badge = element("span", verdict, { className: `verdict ${dress}` });
     const last = element("td", null, { className: "right" });
     last.append(badge);
     const now = number(after);
-    if (!invariant) now.classList.add("moved");
-    made.append(element("td", name), number(before), now, last);
+    if (verdict === "moves") now.classList.add("moved");
+    made.append(element("th", name, { scope: "row" }), number(before), now, last);
     return made;
   }
 
   function bars(before, after) {
-    const names = before.x.map((at) => `layer ${at}`);
+    const names = before.x.map(String);
     const bar = (y, name, color) => ({
       type: "bar", x: names, y, name, marker: { color: scope.draw.color(color) }, hovertemplate: "%{y:.4~g}",
     });
-    scope.draw.show("shift-norms", [bar(before.y, "before", "grey"), bar(after.y, "after", "vermillion")]);
+    scope.draw.show("shift-norms", [bar(before.y, "before", "grey"), bar(after.y, "after", "vermillion")], { xaxis: { type: "category" } });
   }
 
   function said(text, failed = false) {
@@ -127,11 +143,11 @@
 
   // --- train from here ---------------------------------------------------------------------------
   const LINES = {
-    "norm/none/original": ["no penalty, unshifted", "grey", "solid"],
+    "norm/none/original": ["no penalty", "grey", "solid"],
     "norm/none/shifted": ["no penalty, shifted", "grey", "dash"],
-    "norm/weight decay/original": ["weight decay, unshifted", "blue", "solid"],
+    "norm/weight decay/original": ["weight decay", "blue", "solid"],
     "norm/weight decay/shifted": ["weight decay, shifted", "blue", "dash"],
-    "norm/WEISSI/original": ["WEISSI, unshifted", "vermillion", "solid"],
+    "norm/WEISSI/original": ["WEISSI", "vermillion", "solid"],
     "norm/WEISSI/shifted": ["WEISSI, shifted", "vermillion", "dash"],
   };
 
@@ -154,7 +170,7 @@
 
   function walk(values) {
     const traces = Object.entries(LINES).map(([name, [label, color, dash]]) => ({
-      type: "scatter", mode: "lines", x: values[name].x, y: values[name].y, name: label,
+      type: "scatter", mode: "lines", x: values[name].x, y: values[name].y, name: label, showlegend: dash === "solid",
       line: { color: scope.draw.color(color), dash, width: 1.8 }, hovertemplate: "%{y:.4~g}",
     }));
     scope.draw.show("shift-walk", traces);
@@ -185,7 +201,7 @@
   function start(told) {
     if (!told) return null;
     const log2 = String(told.log2 || "").split(",").map((one) => Math.max(-10, Math.min(10, Number(one) || 0)));
-    page = { job: told.job, log2, free: null, before: [] };
+    page = { job: told.job, log2, first: !told.log2, free: null, before: [] };
     move().then(() => page && page.free && train());
     return Date.now();
   }

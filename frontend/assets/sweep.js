@@ -5,6 +5,7 @@
   const scope = (window.normscope = window.normscope || {});
   const byId = (id) => document.getElementById(id);
   const ENDED = ["succeeded", "failed", "cancelled"];
+  const MOST_TICKS = 10;
   const PICKS = ["sweep-measure", "sweep-across", "sweep-up", "sweep-best", "sweep-held", "sweep-sense"];
   let page = null;
   let stops = [];
@@ -93,8 +94,10 @@
       { type: "scatter", mode: "markers", name: "each job", x: dots.map((one) => one[0]), y: dots.map((one) => one[1]), text: dots.map((one) => one[2]), marker: { color: scope.draw.color("grey"), size: 6, opacity: 0.6 }, hovertemplate: "%{y:.4~g}<extra>%{text}</extra>" },
       { type: "scatter", mode: "lines+markers", name: "mean", x: xs, y: known.map(([, one]) => one.middle), line: { color: scope.draw.color("blue"), width: 2 }, error_y: { type: "data", array: known.map(([, one]) => one.spread), color: scope.draw.color("blue"), thickness: 1 }, hovertemplate: "%{y:.4~g}" },
     ];
-    scope.draw.show("sweep-result", traces, { xaxis: axis(short(across), { type: positive ? "log" : numeric(across) ? "linear" : "category" }), yaxis: axis(measure), showlegend: true });
-    byId("sweep-about").textContent = "grey: each job; line: the mean, bars: one standard deviation over the jobs at a value";
+    const type = positive ? "log" : numeric(across) ? "linear" : "category";
+    const ticks = numeric(across) && values.length <= MOST_TICKS ? { tickmode: "array", tickvals: values, ticktext: values.map(String) } : { tickmode: "auto" };
+    scope.draw.show("sweep-result", traces, { xaxis: axis(short(across), { type, ...ticks }), yaxis: axis(measure, { type: "linear" }), showlegend: true });
+    byId("sweep-about").textContent = "grey: each job; line: the mean; bars: one standard deviation over the jobs at a value";
   }
 
   function heat(measure, across, up) {
@@ -104,9 +107,9 @@
     const trace = {
       type: "heatmap", x: xs, y: ys, z, text: z.map((row) => row.map((value) => (value === null ? "" : scope.draw.number(value, 3)))), texttemplate: "%{text}",
       colorscale: [[0, scope.draw.color("blue_wash")], [1, scope.draw.color("blue")]], xgap: 2, ygap: 2, colorbar: { thickness: 10, outlinewidth: 0 },
-      hovertemplate: `${short(across)} %{x}<br>${short(up)} %{y}<br>${measure} %{z:.4~g}<extra></extra>`,
+      zsmooth: false, hovertemplate: `${short(across)} %{x}<br>${short(up)} %{y}<br>${measure} %{z:.4~g}<extra></extra>`,
     };
-    scope.draw.show("sweep-result", [trace], { xaxis: axis(short(across), { type: "category" }), yaxis: axis(short(up), { type: "category" }), showlegend: false });
+    scope.draw.show("sweep-result", [trace], { xaxis: axis(short(across), { type: "category", tickmode: "auto" }), yaxis: axis(short(up), { type: "category" }), showlegend: false });
     byId("sweep-about").textContent = `${measure}, the mean over the jobs of a cell`;
   }
 
@@ -124,7 +127,10 @@
     }
     const told = fields().map((path) => `${short(path)} ${text(winner.values[path])}`).join(", ");
     const link = element("a", told, { href: `/jobs/${winner.id}` });
-    place.replaceChildren(link, ` : ${name} ${scope.draw.number(measured(winner, name))}, ${held} ${scope.draw.number(measured(winner, held))} (${fit.length} of ${done.length} jobs fit)`);
+    const shown = [...new Set([name, held])].map((one) => `${one} ${scope.draw.number(measured(winner, one))}`).join(", ");
+    const equal = fit.filter((job) => measured(job, name) === measured(winner, name)).length;
+    const tied = equal > 1 ? `; ${equal - 1} more ${equal > 2 ? "are" : "is"} as good` : "";
+    place.replaceChildren(link, `: ${shown} (${fit.length} of ${done.length} jobs fit${tied})`);
   }
 
   function table() {

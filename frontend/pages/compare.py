@@ -84,7 +84,10 @@ def _content(jobs: list[Job], robust: dict[str, float], query: dict[str, Any]) -
     apart = differing(jobs)
     names = sorted({name for job in jobs for name in job["summary"] if "/progress" not in name})
     told = {
-        "jobs": [_told(job, robust) for job in jobs],
+        "jobs": [
+            {**_told(job, robust), "label": label}
+            for job, label in zip(jobs, comparison.labels(jobs), strict=True)
+        ],
         "names": names,
         "paths": list(apart),
         "query": query,

@@ -80,7 +80,7 @@ def _instrument(job: Job) -> Component:
                 themes.figure(
                     look,
                     [],
-                    xaxis=themes.axis(look, "layer"),
+                    xaxis=themes.axis(look, "layer", type="category"),
                     yaxis=themes.axis(look, "‖W‖", rangemode="tozero"),
                     barmode="group",
                     bargap=0.3,
@@ -89,7 +89,7 @@ def _instrument(job: Job) -> Component:
             plot_card(
                 "shift-walk",
                 "Now train from here",
-                "gradient descent under each penalty, from unshifted and shifted weights",
+                "gradient descent; solid: from unshifted weights, dashed: from shifted ones",
                 themes.figure(
                     look,
                     [],
@@ -128,7 +128,7 @@ def _sliders(job: Job) -> Component:
             html.Div(buttons, className="shift-buttons"),
             html.P("", id="shift-said", className="card-note", role="status"),
         ],
-        className="card",
+        className="card shift-layers",
         **{"aria-label": "Layers and their multipliers"},
     )
 
@@ -139,7 +139,7 @@ def _of(job: Job) -> list[Any]:
 
 
 def _measures() -> Component:
-    names = [("Measure", ""), ("Before", "right"), ("After", "right"), ("", "right")]
+    names = [("Measure", ""), ("Before", "right"), ("After", "right"), ("Verdict", "right")]
     heads = [html.Th(name, className=side, scope="col") for name, side in names]
     return html.Section(
         [
@@ -149,7 +149,7 @@ def _measures() -> Component:
             ),
             html.P("", id="shift-logits", className="card-note"),
         ],
-        className="card",
+        className="card shift-compared",
         **{"aria-label": "Measures before and after the shift"},
     )
 

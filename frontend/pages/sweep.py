@@ -15,9 +15,11 @@ from frontend.api import visitor
 from frontend.plots import theme as themes
 from frontend.refusals import or_else
 from frontend.views import load
+from frontend.views.differences import short
 from frontend.views.plotcard import furniture, plot_card
 
 ASKED, PAGE, LIVE = "sweep-asked", "sweep-page", "sweep-live"
+ONE_FIELD = "grey: each job; line: the mean; bars: one standard deviation over the jobs at a value"
 CRUMBS = [("Jobs", "/jobs"), ("sweeps", "/sweeps")]
 
 dash.register_page(__name__, path_template="/sweeps/<sweep_id>", title="Sweep – Normscope")
@@ -45,7 +47,9 @@ async def fill(asked: dict[str, Any]) -> Any:
     robust = _robust(attacks["items"])
     told = {"sweep": sweep, "robust": robust, "query": asked["query"]}
     marks = {"data-sweep": json.dumps(told)}
-    return html.Div([_head(sweep), _progress(), _result(), _best(), _table()], id="sweep", **marks)
+    two = len([path for path in sweep["grid"] if path != "spec.seed"]) > 1
+    parts_ = [_head(sweep), _progress(sweep), _result(two), _best(), _table()]
+    return html.Div(parts_, id="sweep", **marks)
 
 
 def _robust(attacks: list[Any]) -> dict[str, float]:
@@ -63,9 +67,13 @@ def _robust(attacks: list[Any]) -> dict[str, float]:
 
 
 def _head(sweep: dict[str, Any]) -> Component:
-    fields = [f"{len(v)} {path.rsplit('.', 1)[-1]}" for path, v in sweep["grid"].items()]
+    fields = [f"{short(path, sweep['base'])} ({len(v)})" for path, v in sweep["grid"].items()]
     cancel = html.Button(
-        "Cancel all", id="sweep-cancel", type="button", className="plain-button danger"
+        "Cancel all",
+        id="sweep-cancel",
+        type="button",
+        className="plain-button danger",
+        hidden=sweep["done"] >= 1,
     )
     compare = parts.button_link("Compare the curves", f"/compare?sweep={sweep['id']}", filled=True)
     csv = html.Button("CSV", id="sweep-csv", type="button", className="plain-button")
@@ -77,9 +85,10 @@ def _head(sweep: dict[str, Any]) -> Component:
     )
 
 
-def _progress() -> Component:
+def _progress(sweep: dict[str, Any]) -> Component:
+    done = {"transform": f"scaleX({sweep['done']})"}
     bar = html.Div(
-        html.Div(className="bar-done", id="sweep-bar"),
+        html.Div(className="bar-done", id="sweep-bar", style=done),
         className="bar",
         role="progressbar",
         **{"aria-valuemin": "0", "aria-valuemax": "100", "aria-label": "Progress of the sweep"},
@@ -88,7 +97,7 @@ def _progress() -> Component:
     return html.Div([bar, words], className="job-progress sweep-progress")
 
 
-def _result() -> Component:
+def _result(two: bool) -> Component:
     look = themes.theme(load.scheme())
     figure = themes.figure(
         look, [], xaxis=themes.axis(look, ""), yaxis=themes.axis(look, ""), hovermode="closest"
@@ -99,7 +108,8 @@ def _result() -> Component:
         _labelled("Across", "sweep-across"),
         _labelled("Up", "sweep-up"),
     ]
-    about = html.Span("mean over what is not on an axis", id="sweep-about")
+    words = "the mean over the jobs of a cell" if two else ONE_FIELD
+    about = html.Span(words, id="sweep-about")
     return html.Div(
         [
             html.Div(controls, className="example-controls"),

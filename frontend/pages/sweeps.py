@@ -11,6 +11,7 @@ from dash.development.base_component import Component
 from frontend import parts
 from frontend.api import visitor
 from frontend.refusals import or_else
+from frontend.views.differences import short
 
 PAGE, ASKED = "sweeps-page", "sweeps-asked"
 
@@ -35,16 +36,15 @@ async def fill(_: Any) -> Component:
         launch = parts.button_link("Launch one", "/launch", filled=True)
         return parts.empty("A sweep runs a job for every combination of values you give.", launch)
     heads = [html.Th(word, scope="col") for word in ("Sweep", "Fields", "Jobs", "Done")]
-    return parts.card(
-        html.Table(
-            [html.Thead(html.Tr(heads)), html.Tbody([_row(sweep) for sweep in sweeps])],
-            className="plain-table",
-        )
+    table = html.Table(
+        [html.Thead(html.Tr(heads)), html.Tbody([_row(sweep) for sweep in sweeps])],
+        className="plain-table sweeps-table",
     )
+    return parts.card(html.Div(table, className="table-place", tabIndex=0))
 
 
 def _row(sweep: dict[str, Any]) -> Component:
-    fields = ", ".join(path.removeprefix("spec.") for path in sweep["grid"])
+    fields = ", ".join(short(path, sweep["base"]) for path in sweep["grid"])
     counts = ", ".join(f"{count} {state}" for state, count in sweep["counts"].items())
     return html.Tr(
         [

@@ -70,7 +70,7 @@ def controls(
         updatemode="drag",
         size="sm",
         thumbLabel="Smoothing",
-        w=120,
+        w=132,
     )
     along = dmc.SegmentedControl(
         id=ALONG,
@@ -82,16 +82,17 @@ def controls(
     return html.Div(
         [
             measures,
+            html.Div([html.Span("x axis", className="compare-label"), along]),
             _select(COLOR, "Colour by", groups, str(colored)),
             _select(DASH, "Dash by", ["none", *paths], str(query.get("dash") or "none")),
             _select(FACET, "Facet by", ["none", *paths], str(query.get("facet") or "none")),
             html.Div([html.Span("Smoothing", className="compare-label"), smooth]),
-            html.Div([html.Span("x axis", className="compare-label"), along]),
             dmc.Switch(
                 id=BAND,
                 label="Mean and band over seeds",
                 checked=query.get("band") == "1",
                 size="sm",
+                className="compare-band",
             ),
         ],
         className="card compare-controls",
@@ -175,12 +176,25 @@ def _or_first(names: Sequence[str], *wanted: str) -> str:
     return next((name for name in wanted if name in names), names[0] if names else "")
 
 
+def labels(jobs: Sequence[Job]) -> list[str]:
+    """The jobs' names without the parts, set off by a dot, with which all of them begin."""
+    parts_ = [(job["name"] or job["id"]).split(" · ") for job in jobs]
+    shortest = min((len(name) for name in parts_), default=0)
+    same = 0
+    while same < shortest - 1 and len({name[same] for name in parts_}) == 1:
+        same += 1
+    return [" · ".join(name[same:]) for name in parts_]
+
+
 def table(jobs: Sequence[Job], apart: Mapping[str, Sequence[Any]]) -> Component:
     """The fields in which the specs differ, a column a job."""
     if not apart:
         return parts.card(html.P("The specs are the same in every field.", className="about"))
     first = jobs[:MOST_COLUMNS]
-    names = [dcc.Link(job["name"] or job["id"], href=f"/jobs/{job['id']}") for job in first]
+    names = [
+        dcc.Link(label, href=f"/jobs/{job['id']}")
+        for job, label in zip(first, labels(jobs), strict=False)
+    ]
     rows = [
         html.Tr([html.Th(path, scope="row"), *(html.Td(_said(v)) for v in values[: len(first)])])
         for path, values in apart.items()
