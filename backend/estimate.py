@@ -29,6 +29,8 @@ SERIES_EACH = 3
 """Series that a method or diagnostic stores, about, beside one for each layer."""
 PASSES = 10
 """Over the test data, of a diagnostic that does not tell."""
+BATCH = 250
+"""Examples that a diagnostic sends through at once, about."""
 READINGS = 50
 MOST_POINTS = 50_000_000
 MOST_BYTES = 256 * 2**30
@@ -116,14 +118,11 @@ def of_attack(catalog: Catalog, spec: AttackSpec, source: TrainSpec, speed: Spee
 
 
 def of_diagnosis(catalog: Catalog, spec: DiagnoseSpec, source: TrainSpec, speed: Speed) -> Estimate:
-    """Of diagnostics of what `source` trained: as rough as the passes that their cards tell."""
+    """Of diagnostics of what `source` trained: as rough as the looks that their cards tell."""
     _, cost = network(catalog, source)
     examples = split_size(catalog, source, "test")
-    passes = sum(
-        int(catalog.find("diagnostic", choice.name).facts.get("passes", PASSES))
-        for choice in spec.diagnostics
-    )
-    flops = 2.0 * cost.macs * examples * passes
+    looks = sum(_looks(catalog, choice, examples) for choice in spec.diagnostics)
+    flops = 2.0 * cost.macs * looks
     numbers = (2 + len(spec.peers)) * cost.parameters
     numbers += 2 * spec.batch_size * cost.activations
     numbers += (examples + split_size(catalog, source, "train")) * math.prod(
@@ -134,7 +133,7 @@ def of_diagnosis(catalog: Catalog, spec: DiagnoseSpec, source: TrainSpec, speed:
         steps=len(spec.diagnostics),
         flops=flops,
         memory_bytes=FLOAT_BYTES * numbers,
-        seconds=passes * STEP_S + flops / speed.flops_per_s,
+        seconds=looks / BATCH * STEP_S + flops / speed.flops_per_s,
         points=READINGS * len(spec.diagnostics),
         flops_per_s=speed.flops_per_s,
         measured=speed.measured,
@@ -193,6 +192,14 @@ def _passes(catalog: Catalog, attack: Choice) -> int:
     """Looks at the network: its card's products of parameters, added up."""
     products = catalog.find("attack", attack.name).facts["passes"]
     return sum(int(plans.evaluate(product, _params(attack))) for product in products)
+
+
+def _looks(catalog: Catalog, diagnostic: Choice, examples: int) -> int:
+    """Examples sent forward through the network; a way back counts as two."""
+    products = catalog.find("diagnostic", diagnostic.name).facts.get("looks")
+    if not products:
+        return PASSES * examples
+    return sum(int(plans.evaluate(product, _params(diagnostic))) for product in products)
 
 
 def _measured_steps(spec: TrainSpec, steps: int) -> int:

@@ -12,13 +12,14 @@ from backend.estimate import (
     Estimate,
     Speed,
     of_attack,
+    of_diagnosis,
     of_train,
     require_affordable,
 )
 from backend.requests import Requests, validated
 from tests.backend.parts import DIAGNOSTICS, catalogue, train
 from worker.contract import catalog as lab
-from worker.contract.spec import AttackSpec, TrainSpec
+from worker.contract.spec import AttackSpec, DiagnoseSpec, TrainSpec
 from worker.contract.wire import WorkerCard
 
 CATALOG = catalogue()
@@ -154,3 +155,17 @@ def test_the_older_name_of_a_parameter_is_understood() -> None:
     body = {"kind": "train", "spec": {"dataset": dataset, "model": {"name": "mlp"}}}
     asked = validated(requests.job, body).spec
     assert asked.dataset.model_dump()["examples"] == 500
+
+
+def test_a_diagnosis_costs_the_looks_that_its_cards_tell() -> None:
+    catalog = lab.load()
+    chosen = [{"name": "landscape", "refinements": 3, "examples": 100}, {"name": "accuracy"}]
+    asked = {"kind": "diagnose", "spec": {"source": "a", "diagnostics": chosen}}
+    diagnosis = validated(Requests(catalog).job, asked).spec
+    assert isinstance(diagnosis, DiagnoseSpec)
+    source = validated(Requests(catalog).job, train()).spec
+    assert isinstance(source, TrainSpec)
+    found = of_diagnosis(catalog, diagnosis, source, Speed())
+    looks = 4**3 * 16 * 100 + 10 * 360
+    assert found.flops == 2 * (64 * 128 + 128 * 128 + 128 * 10) * looks
+    assert found.seconds == pytest.approx(looks / 250 * 0.0005 + found.flops / 2e10)

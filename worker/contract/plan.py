@@ -2,15 +2,16 @@
 
 A plan is a tree of layers whose numbers may be small expressions of names: of the model's
 parameters, of `classes`, or of `item`, the value that an `each` is at. `width*2`, `blocks-1` and
-`item*width` are all the arithmetic there is.
+`item*width` are all the arithmetic there is, with powers, `2^levels`.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from operator import mul, sub
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -132,13 +133,16 @@ def resolve(plan: Sequence[Layer], values: Mapping[str, Any]) -> list[Resolved]:
     return flat
 
 
+OPERATORS: dict[str, Callable[[Any, Any], Any]] = {"*": mul, "-": sub, "^": pow}
+
+
 def evaluate(expression: str, values: Mapping[str, Any]) -> Any:
-    """A name's value, or products and differences of names and whole numbers, left to right."""
-    first, *rest = re.split(r"([*-])", expression)
+    """A name's value, or products, powers and differences of names and whole numbers, left to
+    right: 2^n*3 is 3 · 2ⁿ."""
+    first, *rest = re.split(r"([*^-])", expression)
     found = _atom(first, values)
     for operator, word in zip(rest[::2], rest[1::2], strict=True):
-        other = _atom(word, values)
-        found = found * other if operator == "*" else found - other
+        found = OPERATORS[operator](found, _atom(word, values))
     return found
 
 

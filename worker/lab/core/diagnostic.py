@@ -107,6 +107,9 @@ class Diagnostic(Spec):
     unmoved: ClassVar[tuple[str, ...]] = ()
     """Readings that shifts of scale leave alone, by the starts of their names, where `invariant`
     is False because others change."""
+    looks: ClassVar[tuple[str, ...]] = ()
+    """What `study` costs: products of parameters that add up to the examples sent forward through
+    the network, where a way back counts as two. Empty where nothing is known."""
     needs_input_gradient: ClassVar[bool] = False
     needs_move: ClassVar[bool] = False
 
@@ -115,6 +118,8 @@ class Diagnostic(Spec):
         told: dict[str, Any] = {"unmoved": list(cls.unmoved)} if cls.unmoved else {}
         if cls.study is not Diagnostic.study:
             told["studies"] = True
+        if cls.looks:
+            told["looks"] = list(cls.looks)
         if cls.needs_move:
             told["moves"] = True
         return {**super().facts(), **told}

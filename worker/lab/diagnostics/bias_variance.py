@@ -37,6 +37,7 @@ class BiasVariance(Diagnostic):
     title: ClassVar[str] = "Bias and variance"
     paper: ClassVar[str] = "Yu, Yang, Dobriban, Steinhardt, Ma, arXiv:2103.09947"
     invariant: ClassVar[bool | None] = True
+    looks: ClassVar[tuple[str, ...]] = ("steps*examples*6",)
 
     norm: Literal["linf", "l2"] = Field("linf", description="of the change of an input")
     eps: Annotated[float, Field(ge=0, le=1000)] = Field(0.1, description="budget in input units")

@@ -40,6 +40,7 @@ class CertifiedAccuracy(Diagnostic):
     title: ClassVar[str] = "Certified accuracy"
     paper: ClassVar[str] = "arXiv:2103.02200; with inputs, arXiv:2102.11935"
     invariant: ClassVar[bool | None] = False
+    looks: ClassVar[tuple[str, ...]] = ("points*limit*6",)
 
     eps: Annotated[float, Field(ge=0, le=1)] = Field(0.01, description="largest of weights")
     eps_x: Annotated[float, Field(ge=0, le=1)] = Field(

@@ -36,6 +36,7 @@ class Hessian(Diagnostic):
     title: ClassVar[str] = "Hessian"
     paper: ClassVar[str] = "Ghorbani, Krishnan, Xiao, arXiv:1901.10159; PyHessian arXiv:1912.07145"
     invariant: ClassVar[bool | None] = False
+    looks: ClassVar[tuple[str, ...]] = ("probes*iterations*examples*6",)
 
     probes: Annotated[int, Field(ge=1, le=1000)] = Field(4, description="random starts")
     iterations: Annotated[int, Field(ge=2, le=1000)] = Field(20, description="Lanczos steps each")

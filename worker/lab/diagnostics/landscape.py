@@ -37,6 +37,7 @@ class Landscape(Diagnostic):
     title: ClassVar[str] = "Loss landscape"
     paper: ClassVar[str] = "Li, Xu, Taylor, Studer, Goldstein, arXiv:1712.09913"
     invariant: ClassVar[bool | None] = True
+    looks: ClassVar[tuple[str, ...]] = ("4^refinements*16*examples",)
 
     over: Literal["weights", "inputs"] = Field("weights", description="what moves")
     reach: Annotated[float, Field(gt=0, le=100)] = Field(

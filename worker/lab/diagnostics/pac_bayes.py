@@ -39,6 +39,7 @@ class PacBayes(Diagnostic):
     title: ClassVar[str] = "PAC-Bayes flatness"
     paper: ClassVar[str] = "Jiang et al., arXiv:1912.02178"
     invariant: ClassVar[bool | None] = False
+    looks: ClassVar[tuple[str, ...]] = ("bisections*samples*examples*2",)
 
     drop: Annotated[float, Field(gt=0, lt=1)] = Field(0.1, description="accuracy that may be lost")
     eps: Annotated[float, Field(ge=0, le=1)] = Field(

@@ -33,6 +33,7 @@ class Sharpness(Diagnostic):
     title: ClassVar[str] = "Sharpness"
     paper: ClassVar[str] = "SAM arXiv:2010.01412, ASAM arXiv:2102.11600"
     invariant: ClassVar[bool | None] = False
+    looks: ClassVar[tuple[str, ...]] = ("steps*examples*6", "samples*examples*2")
     unmoved: ClassVar[tuple[str, ...]] = tuple(
         f"diagnostic/sharpness/{name}" for name in ("asam", "worst_adaptive", "average_adaptive")
     )
