@@ -27,8 +27,9 @@ class WeightPgd(WeightBallAttack):
     the data it is measured on. Small weights make an absolute eps relatively larger: compare
     networks of different weight scale by relative budgets too.
 
-    Measured on digits (bias-free 64-128-64-32-10, linf 0.01): steps of 0.025 leave 17.8 %, steps
-    of 0.1 leave 9.0 %, both of cross-entropy and 100 steps.
+    Measured on MNIST (10,000 images, mlp 256-256, 95.1 % clean, linf 0.005, 100 steps): steps of
+    0.025 leave 68.6 % by ce and 57.6 % by margin, steps of 0.1 leave 51.0 % and 44.2 %; ten
+    random changes leave 94.9 %.
     """
 
     title: ClassVar[str] = "Weight PGD"
