@@ -119,6 +119,7 @@ class Claim(TypedDict):
     tag: str
     wanted: int
     runs: list[str]
+    attacked: int
     counts: dict[str, int]
     attackable: list[str]
     verdict: Literal["holds", "does not hold", "undecided"]

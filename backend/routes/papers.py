@@ -40,6 +40,7 @@ class Judged(BaseModel):
     tag: str
     wanted: int = Field(description="how many runs the sweep makes")
     runs: list[str] = Field(description="those that are finished, no two alike")
+    attacked: int = Field(description="how many of them a finished attack was made on")
     counts: dict[str, int] = Field(description="the claim's jobs by state")
     attackable: list[str] = Field(description="finished runs without an attack, made or queued")
     verdict: Literal["holds", "does not hold", "undecided"]
@@ -93,6 +94,7 @@ def _judged(connection: Connection, name: str, claim: claims.Claim) -> dict[str,
         "tag": claims.tag(name),
         "wanted": claim.size,
         "runs": [run.row["id"] for run in tried.runs],
+        "attacked": sum(run.attack is not None for run in tried.runs),
         "counts": tried.counts,
         "attackable": tried.attackable,
         "verdict": judged.verdict,

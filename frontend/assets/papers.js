@@ -32,18 +32,22 @@
   const sentence = (words) => `${words[0].toUpperCase()}${words.slice(1)}.`.replaceAll("-", "−");
 
   function progress(root, claim) {
-    const attacked = claim.attack ? claim.runs.length - claim.attackable.length : 0;
     const all = claim.wanted * (claim.attack ? 2 : 1);
-    const done = Math.min(all, claim.counts.succeeded || 0);
-    const open = waiting(claim);
+    const done = Math.min(claim.runs.length, claim.wanted) + (claim.attack ? claim.attacked : 0);
+    const open = waiting(claim) > 0;
     const bar = root.querySelector(".claim-bar");
     bar.hidden = !open;
-    bar.firstElementChild.style.transform = `scaleX(${done / all})`;
+    bar.firstElementChild.style.transform = `scaleX(${Math.min(1, done / all)})`;
+    const here = `${claim.runs.length} of ${claim.wanted} runs are here${claim.attack ? `, ${claim.attacked} attacked` : ""}.`;
+    const rest = open && done < all ? ` ${all - done} ${all - done === 1 ? "job" : "jobs"} to go.` : "";
     const failed = claim.counts.failed ? ` ${claim.counts.failed} failed.` : "";
-    const told = `${claim.runs.length} of ${claim.wanted} runs are here${claim.attack ? `, ${Math.max(0, attacked - open)} attacked` : ""}.`;
+    say(root, open || claim.runs.length || failed ? here + rest + failed : "");
+  }
+
+  function say(root, words, refused = false) {
     const said = root.querySelector(".claim-said");
-    said.textContent = open ? `${told} ${open} ${open === 1 ? "job" : "jobs"} to go.${failed}` : claim.runs.length || failed ? told + failed : "";
-    said.classList.remove("refused");
+    said.textContent = words;
+    said.classList.toggle("refused", refused);
   }
 
   function buttons(root, claim) {
@@ -74,7 +78,7 @@
     const line = { greater: null, never_above: 1, exceeds: 0 }[kind];
     const shapes = typeof line === "number" ? [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: line, y1: line, line: { color: scope.draw.color("zero"), width: 1.5 } }] : [];
     const none = !claim.points.length;
-    const note = { text: "no run yet", xref: "paper", yref: "paper", x: 0.5, y: 0.5, showarrow: false, font: { size: 13, color: scope.draw.color("soft") } };
+    const note = { text: "no point yet", xref: "paper", yref: "paper", x: 0.5, y: 0.5, showarrow: false, font: { size: 13, color: scope.draw.color("soft") } };
     const named = Boolean(claim.test.names);
     scope.draw.show(key(claim), traces, {
       shapes, showlegend: false, annotations: none ? [note] : [],
@@ -125,10 +129,12 @@
   }
 
   const DO = { run, attack, cancel };
+  const DOING = { run: "Queueing the runs…", attack: "Queueing the attacks…", cancel: "Cancelling…" };
 
   async function act(button) {
     const claim = page.claims.find((one) => one.name === button.closest(".claim").dataset.claim);
     button.disabled = true;
+    say(place(claim), DOING[button.dataset.do]);
     try {
       await DO[button.dataset.do](claim);
       await renew();
@@ -139,10 +145,7 @@
   }
 
   function refuse(claim, error) {
-    const said = place(claim)?.querySelector(".claim-said");
-    if (!said) return;
-    said.textContent = error.message;
-    said.classList.add("refused");
+    if (place(claim)) say(place(claim), error.message, true);
   }
 
   // --- it goes on by itself ----------------------------------------------------------------------------

@@ -39,7 +39,7 @@ def layout(paper: str = "", **_: Any) -> Component:
 async def fill(name: str) -> Any:
     """The page without its numbers; the script fills them in and renews them."""
     api = visitor()
-    papers = await api.papers(name=name)
+    papers = await api.papers(name=name) if name else []
     if not papers:
         every = parts.button_link("All papers", "/papers", filled=True)
         return [

@@ -13,6 +13,8 @@ from tests.e2e.explorer import Explorer, until
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("explorer")]
 
 TRAINED_MS = 60_000
+SHOWN_MS = 30_000
+"""A page asks the API before it shows anything: longer than an instant on a busy machine."""
 BOUND = "#claim-weissi_bound"
 
 
@@ -20,7 +22,7 @@ def follow(page: Page, explorer: Explorer, title: str) -> None:
     """Press whatever the experiment's card on Home has to press."""
     page.goto(explorer.url)
     card = page.locator(".guide").filter(has_text=title)
-    card.locator(".button").click()
+    card.locator(".button").click(timeout=SHOWN_MS)
 
 
 def test_from_home_to_a_shift_an_attack_and_a_comparison(page: Page, explorer: Explorer) -> None:
@@ -35,11 +37,11 @@ def test_from_home_to_a_shift_an_attack_and_a_comparison(page: Page, explorer: E
 
     follow(page, explorer, "Attack it")
     page.wait_for_url(re.compile(rf"/lab/attack\?job={network}"))
-    expect(page.locator("#attack-run")).to_be_visible()
+    expect(page.locator("#attack-run")).to_be_visible(timeout=SHOWN_MS)
 
     follow(page, explorer, "Compare weight decay with WEISSI")
     page.wait_for_url(re.compile(rf"/compare\?jobs={network},[a-z0-9]+"))
-    expect(page.get_by_role("heading", name="Compare 2 jobs")).to_be_visible()
+    expect(page.get_by_role("heading", name="Compare 2 jobs")).to_be_visible(timeout=SHOWN_MS)
     drawn = """() => Math.min(...[...document.querySelectorAll('.js-plotly-plot')].slice(0, 1)
         .map((plot) => plot.data.filter((trace) => (trace.x || []).length > 2).length))"""
     until(lambda: page.evaluate(drawn) >= 2, 40, "two curves are not drawn")
@@ -47,14 +49,14 @@ def test_from_home_to_a_shift_an_attack_and_a_comparison(page: Page, explorer: E
 
 def test_a_claim_is_run_and_judged_while_one_watches(page: Page, explorer: Explorer) -> None:
     page.goto(f"{explorer.url}/papers")
-    expect(page.get_by_text("not tested yet").first).to_be_visible()
+    expect(page.get_by_text("not tested yet").first).to_be_visible(timeout=SHOWN_MS)
     page.get_by_role("link").filter(has_text="The intrinsic norm bounds").click()
     page.wait_for_url(re.compile(r"/papers/weissi$"))
     claim = page.locator(BOUND)
-    expect(claim).to_contain_text("6 runs, about")
+    expect(claim).to_contain_text("6 runs, about", timeout=SHOWN_MS)
     expect(page.locator(".paper-equation math")).to_be_visible()
     claim.get_by_role("button", name="Run the test").click()
-    expect(claim.locator(".claim-said")).to_contain_text("to go")
+    expect(claim.locator(".claim-said")).to_contain_text("to go", timeout=SHOWN_MS)
     expect(claim.locator(".claim-said")).to_have_text("6 of 6 runs are here.", timeout=TRAINED_MS)
     expect(claim.locator(".claim-verdict")).to_have_text("holds")
     expect(claim.locator(".claim-words")).to_contain_text("No violation in")
@@ -65,7 +67,7 @@ def test_a_claim_is_run_and_judged_while_one_watches(page: Page, explorer: Explo
     assert len(ratios) == 6
     assert all(0 < ratio < 1 for ratio in ratios)
     claim.get_by_role("link", name="Compare its runs").click()
-    expect(page.get_by_role("heading", name="Compare 6 jobs")).to_be_visible()
+    expect(page.get_by_role("heading", name="Compare 6 jobs")).to_be_visible(timeout=SHOWN_MS)
 
 
 @pytest.mark.parametrize("path", ["/papers", "/papers/weight_perturbation"])
