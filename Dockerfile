@@ -30,30 +30,30 @@ COPY backend backend
 RUN python -m compileall -q worker backend
 USER normscope
 CMD ["python", "-m", "backend.api"]
-HEALTHCHECK --interval=5s --timeout=5s --start-period=60s \
-    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8000/healthz', timeout=3)"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
+    CMD python -c "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/healthz')"
 
 FROM api AS recorder
 CMD ["python", "-m", "backend.recorder"]
-HEALTHCHECK --interval=10s --timeout=10s --start-period=60s CMD ["python", "-m", "backend.alive"]
+HEALTHCHECK --interval=15s --timeout=10s --start-period=60s CMD ["python", "-m", "backend.alive"]
 
 FROM frontend-packages AS web
 COPY frontend frontend
 RUN python -m compileall -q frontend
 USER normscope
 CMD ["python", "-m", "frontend.serve"]
-HEALTHCHECK --interval=5s --timeout=5s --start-period=60s \
-    CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8050/healthz', timeout=3)"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
+    CMD python -c "from urllib.request import urlopen; urlopen('http://127.0.0.1:8050/healthz')"
 
 FROM worker-packages AS worker
 COPY worker worker
 RUN python -m compileall -q worker
 USER normscope
 CMD ["python", "-m", "worker.serve"]
-HEALTHCHECK --interval=10s --timeout=10s --start-period=120s \
+HEALTHCHECK --interval=15s --timeout=15s --start-period=120s \
     CMD ["python", "-m", "worker.alive", "worker"]
 
 FROM worker AS desk
 CMD ["python", "-m", "worker.desk"]
-HEALTHCHECK --interval=10s --timeout=10s --start-period=120s \
+HEALTHCHECK --interval=15s --timeout=15s --start-period=120s \
     CMD ["python", "-m", "worker.alive", "desk"]

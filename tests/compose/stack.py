@@ -1,0 +1,130 @@
+"""The stack of docker-compose.yml under a project name of its own, on a real engine."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.broker import ROOT, free_port
+
+SERVICES = ("redis", "database", "api", "recorder", "worker", "desk", "web")
+BUILD_S, UP_S = 1800, 600
+
+
+def without_engine() -> str | None:
+    """Why there is nothing to run on; None where an engine with Compose answers."""
+    if shutil.which("docker") is None:
+        return "docker is not installed"
+    for command in (["docker", "info"], ["docker", "compose", "version"]):
+        asked = subprocess.run(command, capture_output=True, text=True)
+        if asked.returncode != 0:
+            lines = asked.stderr.strip().splitlines() or ["no message"]
+            return f"`{' '.join(command)}`: {lines[-1]}"
+    return None
+
+
+@dataclass
+class Stack:
+    """One project: its name, the port of its page, and the folder of its secrets."""
+
+    name: str
+    port: int
+    folder: Path
+
+    @property
+    def token(self) -> str:
+        return (self.folder / "token").read_text()
+
+    def compose(self, *args: str, seconds: float = UP_S) -> str:
+        """What `docker compose` prints; AssertionError with its complaint where it fails."""
+        files = ["--project-directory", str(ROOT), "-f", str(ROOT / "docker-compose.yml")]
+        command = ["docker", "compose", "--env-file", os.devnull, *files, "-p", self.name, *args]
+        return said(command, self.env(), seconds)
+
+    def env(self) -> dict[str, str]:
+        """No variable of whoever runs the tests: only what finds docker, and this stack's own."""
+        inherited = {key: os.environ[key] for key in os.environ if _finds_docker(key)}
+        own = {"NORMSCOPE_PORT": str(self.port), "NORMSCOPE_SECRETS": str(self.folder)}
+        return {**inherited, **own}
+
+    def client(self) -> httpx.Client:
+        return httpx.Client(
+            base_url=f"http://127.0.0.1:{self.port}/api/v1",
+            headers={"Authorization": f"Bearer {self.token}"},
+            timeout=30,
+            transport=httpx.HTTPTransport(retries=2),
+        )
+
+    def containers(self, service: str) -> list[str]:
+        return self.compose("ps", "-a", "-q", service).split()
+
+    def inspect(self, container: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(said(["docker", "inspect", container]))[0]
+        return found
+
+    def crash(self, service: str) -> None:
+        """Kill every process of a service's container but its first, which then ends too: a death
+        from inside, so that the engine's restart policy has to act."""
+        user = ["-u", "postgres"] if service == "database" else []
+        shell = ["sh", "-c", "kill -KILL -1"]
+        (container,) = self.containers(service)
+        subprocess.run(["docker", "exec", *user, container, *shell], capture_output=True)
+
+    def again(self, service: str, restarts: int) -> bool:
+        """Whether the engine started it again so many times, and it is healthy."""
+        (container,) = self.containers(service)
+        found = self.inspect(container)
+        healthy = found["State"].get("Health", {}).get("Status") == "healthy"
+        return bool(healthy and found["RestartCount"] >= restarts)
+
+    def up(self) -> None:
+        self.compose("build", seconds=BUILD_S)
+        self.compose("up", "-d", "--wait", "--no-build")
+
+    def down(self) -> None:
+        self.compose("down", "--volumes", "--rmi", "local", "--remove-orphans", "--timeout", "20")
+
+    def left(self) -> list[str]:
+        """What the engine still has of this project."""
+        label = ["--filter", f"label=com.docker.compose.project={self.name}"]
+        asked = (
+            ["docker", "ps", "-aq", *label],
+            ["docker", "network", "ls", "-q", *label],
+            ["docker", "volume", "ls", "-q", *label],
+            ["docker", "images", "-q", f"{self.name}-*"],
+        )
+        return [line for command in asked for line in said(command).split()]
+
+
+def said(command: list[str], env: dict[str, str] | None = None, seconds: float = UP_S) -> str:
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=seconds)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stderr[-4000:]}"
+    return done.stdout
+
+
+def _finds_docker(key: str) -> bool:
+    return key in ("PATH", "HOME") or key.startswith(("DOCKER_", "XDG_"))
+
+
+@contextmanager
+def standing(folder: Path) -> Iterator[Stack]:
+    """A stack that is up, brought down on the way out."""
+    stack = Stack(f"normscope-test-{secrets.token_hex(4)}", free_port(), folder)
+    for name in ("token", "redis_password", "database_password"):
+        (folder / name).write_text(secrets.token_hex(24))
+        (folder / name).chmod(0o444)
+    try:
+        stack.up()
+        yield stack
+    finally:
+        stack.down()

@@ -1,0 +1,85 @@
+"""What the compose files say: valid without any .env, closed but for one port."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.broker import ROOT
+from tests.compose.stack import SERVICES, said
+
+pytestmark = [
+    pytest.mark.compose,
+    pytest.mark.skipif(shutil.which("docker") is None, reason="docker is not installed"),
+]
+
+
+def config(*files: str, **env: str) -> dict[str, Any]:
+    chosen = [part for file in files for part in ("-f", str(ROOT / file))]
+    command = ["docker", "compose", "--env-file", os.devnull, *chosen, "config", "--format", "json"]
+    found: dict[str, Any] = json.loads(said(command, {"PATH": os.environ["PATH"], **env}))
+    return found
+
+
+def test_every_service_is_closed() -> None:
+    services = config("docker-compose.yml")["services"]
+    assert set(services) == set(SERVICES)
+    for name, service in services.items():
+        assert service["read_only"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+        assert service["restart"] == "unless-stopped", name
+
+
+def test_only_the_page_has_a_port_and_only_on_this_machine() -> None:
+    services = config("docker-compose.yml", NORMSCOPE_PORT="8123")["services"]
+    published = {name: service["ports"] for name, service in services.items() if "ports" in service}
+    assert list(published) == ["web"]
+    (port,) = published["web"]
+    assert (port["host_ip"], port["published"], port["target"]) == ("127.0.0.1", "8123", 8050)
+
+
+def test_the_servers_stand_on_networks_without_a_way_out() -> None:
+    found = config("docker-compose.yml")
+    for server, network in (("redis", "broker"), ("database", "database")):
+        assert list(found["services"][server]["networks"]) == [network]
+        assert found["networks"][network]["internal"]
+    reach = {name for name, one in found["services"].items() if "database" in one["networks"]}
+    assert reach == {"database", "api", "recorder"}
+
+
+def test_secrets_are_files_and_nothing_but_files(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("not-to-be-told")
+    found = config("docker-compose.yml", NORMSCOPE_SECRETS=str(tmp_path))
+    named = {name: Path(secret["file"]) for name, secret in found["secrets"].items()}
+    assert named == {
+        name: tmp_path / name for name in ("token", "redis_password", "database_password")
+    }
+    assert "not-to-be-told" not in json.dumps(found)
+    given = {
+        name: {s["source"] for s in one.get("secrets", [])}
+        for name, one in found["services"].items()
+    }
+    assert given["web"] == set()
+    assert given["worker"] == given["desk"] == {"redis_password"}
+
+
+@pytest.mark.parametrize(("profile", "gpus"), [("", 1), ("two-gpus", 2), ("four-gpus", 4)])
+def test_the_overlay_gives_each_worker_a_gpu_of_its_own(profile: str, gpus: int) -> None:
+    files = ("docker-compose.yml", "docker-compose.gpu.yml")
+    services = config(*files, COMPOSE_PROFILES=profile)["services"]
+    workers = {name: one for name, one in services.items() if name.startswith("worker")}
+    ids = []
+    for worker in workers.values():
+        assert worker["command"] is None
+        assert worker["build"]["target"] == "worker"
+        assert worker["read_only"]
+        (device,) = worker["deploy"]["resources"]["reservations"]["devices"]
+        assert device["driver"] == "nvidia"
+        ids += device["device_ids"]
+    assert sorted(ids) == [str(number) for number in range(gpus)]
