@@ -6,6 +6,7 @@
   const scope = (window.normscope = window.normscope || {});
   const BUDGET = 60000; // points on a card, over all jobs
   const LIVE_MS = 1000;
+  const HEARD = 20000; // points told of late: those that a reading of the store does not have yet
   const byId = (id) => document.getElementById(id);
   const ENDED = ["succeeded", "failed", "cancelled"];
   let page = null;
@@ -34,11 +35,13 @@
   async function load(names) {
     const missing = names.filter((name) => !page.columns[name]);
     if (!missing.length) return;
-    missing.forEach((name) => (page.columns[name] = new Map()));
     try {
-      for (const item of await overlay(missing)) page.columns[item.name].set(item.job, item);
+      const items = await overlay(missing);
+      if (!page) return;
+      for (const name of missing) page.columns[name] = new Map();
+      for (const item of items) page.columns[item.name].set(item.job, item);
+      for (const { job, item } of page.heard) if (missing.includes(item.name)) take(page.columns[item.name], job, item);
     } catch (error) {
-      missing.forEach((name) => delete page.columns[name]);
       notes(missing, `This measurement could not be read: ${error.message}`);
     }
   }
@@ -90,22 +93,25 @@
     if (!page || !page.byId[batch.job]) return;
     for (const item of batch.items) {
       if (item.shape !== "scalar") continue;
-      const value = typeof item.value === "number" ? item.value : NaN;
       page.byId[batch.job].summary[item.name] = item.value;
-      const known = page.columns[item.name];
-      if (!known) continue;
-      const mine = known.get(batch.job) || fresh(known, batch.job, item);
-      if (item.attempt < mine.attempt || (item.attempt === mine.attempt && item.seq <= mine.seq)) continue;
-      if (item.attempt > mine.attempt) cut(mine, item);
-      mine.step.push(item.step);
-      mine.epoch.push(item.epoch);
-      mine.time.push(item.time - mine.began);
-      mine.value.push(value);
-      mine.attempt = item.attempt;
-      mine.seq = item.seq;
-      page.changed.add(item.name);
+      page.heard.push({ job: batch.job, item });
+      if (page.columns[item.name]) take(page.columns[item.name], batch.job, item);
     }
+    if (page.heard.length > HEARD) page.heard.splice(0, HEARD / 2);
     if (!page.timer) page.timer = window.setTimeout(flush, LIVE_MS);
+  }
+
+  function take(known, job, item) {
+    const mine = known.get(job) || fresh(known, job, item);
+    if (item.attempt < mine.attempt || (item.attempt === mine.attempt && item.seq <= mine.seq)) return;
+    if (item.attempt > mine.attempt) cut(mine, item);
+    mine.step.push(item.step);
+    mine.epoch.push(item.epoch);
+    mine.time.push(item.time - mine.began);
+    mine.value.push(typeof item.value === "number" ? item.value : NaN);
+    mine.attempt = item.attempt;
+    mine.seq = item.seq;
+    page.changed.add(item.name);
   }
 
   function fresh(known, job, item) {
@@ -141,7 +147,7 @@
     if (!told || !byId("compare-page")) return null;
     page = {
       ...told, byId: Object.fromEntries(told.jobs.map((job) => [job.id, job])),
-      columns: {}, changed: new Set(), zoomed: {}, close: {}, timer: 0, choice: { along: "step" },
+      columns: {}, heard: [], changed: new Set(), zoomed: {}, close: {}, timer: 0, choice: { along: "step" },
     };
     const running = told.jobs.filter((job) => !ENDED.includes(job.state)).slice(0, 50);
     stops = [scope.events.on("measured", measured), scope.events.on("state", state)];

@@ -60,9 +60,9 @@
     const peer = byId("example-peer").value;
     try {
       const answer = await scope.ask(page.job, { name: "attack_example", attack: one, eps, index }, { lane: "example", peers: peer ? [peer] : [] });
-      if (page) tell(answer, eps);
+      if (byId("example-pictures")) tell(answer, eps);
     } catch (error) {
-      if (!error.stale) refuse(error.message);
+      if (!error.stale && byId("example-pictures")) refuse(error.message);
     }
   }
 

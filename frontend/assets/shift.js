@@ -73,11 +73,13 @@
     place();
     try {
       const answer = await scope.ask(page.job, { name: "shift", log2: page.log2 }, { lane: "shift" });
-      if (page) await tell(answer);
+      if (here()) await tell(answer);
     } catch (error) {
-      if (!error.stale) said(error.message, true);
+      if (!error.stale && here()) said(error.message, true);
     }
   }
+
+  const here = () => Boolean(page && byId("shift-sliders"));
 
   function tell({ values, took }) {
     page.before = values["norms/before"].y;
@@ -159,10 +161,11 @@
     button.textContent = "Training…";
     try {
       const { values } = await scope.ask(page.job, wanted, { lane: "walk" });
+      if (!here()) return;
       walk(values);
       first(values.first.columns);
     } catch (error) {
-      if (!error.stale) said(error.message, true);
+      if (!error.stale && here()) said(error.message, true);
     }
     button.disabled = false;
     button.textContent = "Train from here";
@@ -202,7 +205,7 @@
     if (!told) return null;
     const log2 = String(told.log2 || "").split(",").map((one) => Math.max(-10, Math.min(10, Number(one) || 0)));
     page = { job: told.job, log2, first: !told.log2, free: null, before: [] };
-    move().then(() => page && page.free && train());
+    move().then(() => here() && page.free && train());
     return Date.now();
   }
 
