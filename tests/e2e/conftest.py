@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from backend.local.install import find_browser
 from tests.e2e.explorer import Explorer, running
 
+expect.set_options(timeout=30_000)  # machines are noisy; nothing here measures time
+PATIENCE_MS = 60_000
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -43,6 +45,7 @@ def page(explorer: Explorer, browser: Browser) -> Iterator[Page]:
     """A page that is let in; the test fails on any error in the browser's console."""
     context = browser.new_context(viewport={"width": 1440, "height": 900})
     page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
     errors: list[str] = []
     page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
     page.on("pageerror", lambda error: errors.append(str(error)))

@@ -130,7 +130,7 @@ def test_the_whole_catalogue_is_there_soon_and_a_card_unfolds(
     """Every table of parameters at once kept the browser busy for more than a minute."""
     page.goto(f"{explorer.url}/catalogue")
     card = page.locator("#method-weissi")
-    card.wait_for(timeout=20_000)
+    card.wait_for()
     assert card.locator("table").count() == 0
     card.get_by_text("Definition").click()
     expect(card.locator("table")).to_contain_text("strength")
