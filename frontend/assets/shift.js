@@ -39,6 +39,7 @@
     input.value = page.log2[at];
     input.disabled = !page.free[at];
     input.dataset.layer = at;
+    input.setAttribute("aria-label", title);
     if (!page.free[at]) label.title = "This layer closes the chain: it takes what keeps the function.";
     label.append(words, input);
     return label;

@@ -16,7 +16,9 @@ from worker.contract.wire import RECORDER_S, recorder_key
 
 def healthy(broker: Broker) -> bool:
     env = {**os.environ, **broker.env}
-    return subprocess.run([sys.executable, "-m", "backend.alive"], cwd=ROOT, env=env).returncode == 0
+    return (
+        subprocess.run([sys.executable, "-m", "backend.alive"], cwd=ROOT, env=env).returncode == 0
+    )
 
 
 def test_a_recorder_is_healthy_while_it_gets_through_its_rounds(

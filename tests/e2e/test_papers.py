@@ -31,7 +31,7 @@ def test_from_home_to_a_shift_an_attack_and_a_comparison(page: Page, explorer: E
     network = page.url.split("job=")[1].split("&")[0]
     rows = page.locator("#shift-measures tr")
     expect(rows.filter(has_text="largest change of any logit")).to_contain_text(
-        "invariant", timeout=TRAINED_MS
+        "rounding", timeout=TRAINED_MS
     )
     expect(rows.filter(has_text=re.compile("weight decay", re.I)).first).to_contain_text("moves")
 
