@@ -19,7 +19,7 @@ POINTS = """() => {
         .map((trace) => trace.x.length);
     return Math.max(0, ...of('train/loss/cross_entropy'));
 }"""
-ENDED_MS = 90_000
+ENDED_MS = 240_000
 
 
 def fill(page: Page, label: str, value: str) -> None:

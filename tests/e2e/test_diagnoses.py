@@ -70,7 +70,7 @@ def test_diagnostics_are_chosen_run_and_read_on_one_page(
     seed.press("Tab")
     expect(page.locator("#diagnose-error")).to_be_empty()
     page.locator("#diagnose-run").click()
-    expect(page.locator("#diagnose-status .state")).to_have_text("succeeded", timeout=30_000)
+    expect(page.locator("#diagnose-status .state")).to_have_text("succeeded", timeout=180_000)
     sharpness = page.locator(".reading").filter(has_text="Sharpness")
     expect(sharpness.get_by_role("row").filter(has_text="asam")).to_contain_text("invariant")
     expect(sharpness.get_by_role("row").filter(has_text="worst").first).to_contain_text("moves")
@@ -122,11 +122,11 @@ def test_what_is_proved_lies_below_what_was_attacked(
     limit.press("Tab")
     expect(page.locator("#bounds-attack")).to_contain_text("s)")
     page.locator("#bounds-certify").click()
-    expect(page.locator("#bounds-words")).to_contain_text("Certified", timeout=20_000)
+    expect(page.locator("#bounds-words")).to_contain_text("Certified", timeout=120_000)
     page.locator("#bounds-attack").click()
-    expect(page.locator("#bounds-words")).to_contain_text("is proved", timeout=20_000)
+    expect(page.locator("#bounds-words")).to_contain_text("is proved", timeout=120_000)
     wait_all(explorer)
-    expect(page.locator("#bounds-lines")).not_to_contain_text("running", timeout=10_000)
+    expect(page.locator("#bounds-lines")).not_to_contain_text("running", timeout=120_000)
     pairs = page.evaluate(
         """() => {
         const traces = document.querySelector('#card-bounds-proved .js-plotly-plot').data;
