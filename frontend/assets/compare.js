@@ -153,7 +153,7 @@
     stops = [scope.events.on("measured", measured), scope.events.on("state", state)];
     if (running.length) {
       const after = Object.fromEntries(running.map((job) => [job.id, job.cursor]));
-      scope.events.open({ jobs: running.map((job) => job.id), after, owner: byId("compare-page") });
+      stops.push(scope.events.open({ jobs: running.map((job) => job.id), after, owner: byId("compare-page") }));
     }
     return Date.now();
   }
@@ -161,10 +161,7 @@
   function stop() {
     stops.forEach((end) => end());
     stops = [];
-    if (page) {
-      window.clearTimeout(page.timer);
-      scope.events.close();
-    }
+    if (page) window.clearTimeout(page.timer);
     page = null;
   }
 

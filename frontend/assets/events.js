@@ -1,5 +1,5 @@
 // The page's one EventSource, shared by every script:
-//   normscope.events.open({ jobs: ["id"], after: { id: "1.523" }, owner: element })
+//   normscope.events.open({ jobs: ["id"], after: { id: "1.523" }, owner: element }) -> close it
 //   normscope.events.on("measured" | "state" | "offline" | "online", listener) -> stop listening
 // Without `jobs` it streams the state of all jobs. It opens again by itself after the last point
 // it has seen, so nothing is lost or told twice; it closes when `owner` leaves the page.
@@ -115,6 +115,8 @@
     wanted = { jobs: jobs && jobs.length ? jobs : null, owner };
     for (const job of jobs || []) cursors[job] = parse(after[job]);
     connect();
+    const mine = wanted;
+    return () => wanted === mine && close(); // never one that was opened since
   }
 
   function close() {
@@ -140,7 +142,6 @@
   window.normscope = window.normscope || {};
   window.normscope.events = {
     open,
-    close,
     on,
     get online() {
       return Boolean(wanted) && !offline;

@@ -35,11 +35,12 @@
         run.state = job.state;
         say(run, job);
         draw();
-        if (going.every((one) => ENDED.includes(one.state))) window.setTimeout(() => scope.events.close(), 4000);
+        if (going.every((one) => ENDED.includes(one.state))) window.setTimeout(close, 4000);
       }),
     ];
     const after = Object.fromEntries(going.map((run) => [run.id, run.after]));
-    scope.events.open({ jobs: going.map((run) => run.id), after, owner: document.getElementById(owner) });
+    const close = scope.events.open({ jobs: going.map((run) => run.id), after, owner: document.getElementById(owner) });
+    stops.push(close);
   }
 
   function say(run, job) {
@@ -53,7 +54,6 @@
 
   function stop() {
     stops.forEach((end) => end());
-    if (stops.length) scope.events.close();
     stops = [];
   }
 

@@ -102,7 +102,7 @@
     const wait = Math.max(0, (page.renewed[part] || 0) + 1200 - Date.now());
     if (page.renewing[part]) return;
     page.renewing[part] = window.setTimeout(() => {
-      if (!page) return;
+      if (!page || !document.getElementById(page.owner)) return;
       page.renewing[part] = 0;
       page.renewed[part] = Date.now();
       const query = scope.plots.query();
@@ -121,7 +121,7 @@
       if (job.progress && job.progress.steps) page.steps = job.progress.steps;
       scope.readout.badge(page.state);
       renew("head");
-      if (ended()) window.setTimeout(() => ended() && scope.events.close(), 4000);
+      if (ended()) window.setTimeout((close) => ended() && close(), 4000, page.close);
     }
     ask();
   }
@@ -226,7 +226,7 @@
     if (!owner) return null;
     page = {
       log: {}, latest: {}, first: {}, pace: [], progress: null, asked: new Set(), drawn: new Set(),
-      renewed: {}, renewing: {}, trimmed: false, heard: Date.now(), gap: 0, ...told,
+      renewed: {}, renewing: {}, close: () => {}, trimmed: false, heard: Date.now(), gap: 0, ...told,
     };
     if (told.name) document.title = `${told.name} – Normscope`;
     stops = [
@@ -235,7 +235,10 @@
       scope.events.on("offline", ({ lastPoint }) => scope.readout.stale(true, lastPoint)),
       scope.events.on("online", () => scope.readout.stale(false)),
     ];
-    if (!ended()) scope.events.open({ jobs: [told.job], after: { [told.job]: told.after }, owner });
+    if (!ended()) {
+      page.close = scope.events.open({ jobs: [told.job], after: { [told.job]: told.after }, owner });
+      stops.push(page.close);
+    }
     ticking = window.setInterval(() => page && scope.readout.progress(page), 1000);
     ask();
     return Date.now();
@@ -244,7 +247,6 @@
   function stop() {
     stops.forEach((end) => end());
     stops = [];
-    if (page) scope.events.close();
     page = null;
     window.clearTimeout(frame);
     window.clearInterval(ticking);

@@ -186,7 +186,7 @@
     equation(root);
     page.claims.forEach(show);
     stops = [scope.events.on("state", state), scope.events.on("online", () => page && renew().catch(() => {}))];
-    scope.events.open({ owner: root });
+    stops.push(scope.events.open({ owner: root }));
     return Date.now();
   }
 

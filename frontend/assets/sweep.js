@@ -174,8 +174,7 @@
     page = { ...JSON.parse(place.dataset.sweep), timer: 0 };
     all();
     if (page.sweep.jobs.some((job) => !ENDED.includes(job.state))) {
-      stops = [scope.events.on("state", changed)];
-      scope.events.open({ owner: place });
+      stops = [scope.events.on("state", changed), scope.events.open({ owner: place })];
     }
     return Date.now();
   }
@@ -188,7 +187,7 @@
       if (!answer.ok) return;
       page.sweep = await answer.json();
       all();
-      if (page.sweep.jobs.every((one) => ENDED.includes(one.state))) scope.events.close();
+      if (page.sweep.jobs.every((one) => ENDED.includes(one.state))) stops.forEach((end) => end());
     }, 1000);
   }
 

@@ -48,7 +48,7 @@ def page(explorer: Explorer, browser: Browser) -> Iterator[Page]:
     page.set_default_timeout(PATIENCE_MS)
     errors: list[str] = []
     page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
-    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("pageerror", lambda error: errors.append(error.stack or str(error)))
     page.goto(f"{explorer.url}/?token={explorer.token}")
     yield page
     context.close()

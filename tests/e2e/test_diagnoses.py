@@ -127,13 +127,12 @@ def test_what_is_proved_lies_below_what_was_attacked(
     expect(page.locator("#bounds-words")).to_contain_text("is proved", timeout=120_000)
     wait_all(explorer)
     expect(page.locator("#bounds-lines")).not_to_contain_text("running", timeout=120_000)
-    pairs = page.evaluate(
-        """() => {
+    read_pairs = """() => {
         const traces = document.querySelector('#card-bounds-proved .js-plotly-plot').data;
         const of = (start) => traces.find((trace) => trace.name.startsWith(start)).y;
         return of('attacked').map((high, at) => [high, of('proved, intervals')[at]]); }"""
-    )
-    assert len(pairs) == 9
+    until(lambda: len(page.evaluate(read_pairs)) == 9, 30, "not all nine budgets are drawn")
+    pairs = page.evaluate(read_pairs)
     assert all(attacked >= proved for attacked, proved in pairs)
 
 
