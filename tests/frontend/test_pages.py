@@ -16,7 +16,10 @@ from frontend.api import Api, ApiError, Catalog, Entry
 from frontend.app import dash_app
 from tests.frontend.conftest import ROOT, TOKEN, SmallApi, by_id, components
 
-PAGES = ("home", "launch", "jobs", "catalogue", "not_found_404")
+PAGES = (
+    *("home", "launch", "jobs", "catalogue", "not_found_404"),
+    *("compare", "sweeps", "sweep", "shift", "attack"),
+)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +55,11 @@ def test_the_rail_leads_only_to_pages_that_exist(app: dash.Dash) -> None:
     links = [part for part in components(rail) if getattr(part, "className", "") == "rail-link"]
     assert len(links) == sum(len(group) for group in frame.RAIL.values())
     leading = {part.href for part in links if hasattr(part, "href")}
-    assert {"/", "/launch", "/jobs", "/catalogue"} <= leading <= paths
+    assert {"/", "/launch", "/jobs", "/catalogue", "/compare"} <= leading <= paths
+    assert {"/lab/shift", "/lab/attack"} <= leading
+    templates = {entry["path_template"] for entry in dash.page_registry.values()}
+    assert "/sweeps" in paths
+    assert "/sweeps/<sweep_id>" in templates
 
 
 def test_ids_that_scripts_look_up_exist(app: dash.Dash) -> None:

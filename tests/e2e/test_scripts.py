@@ -1,0 +1,102 @@
+"""The scripts' pure parts, asked in the browser: statistics of Compare, values of a sweep."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+
+from tests.e2e.explorer import ROOT
+
+pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("explorer")]
+
+ASSETS = ROOT / "frontend/assets"
+QUESTIONS = """() => {
+    const { kendall, interval, smoothed, band } = window.normscope.stats;
+    const { values } = window.normscope.sweepform;
+    const xs = [1, 2, 3, 4, 5, 6, 7, 8];
+    const gap = smoothed([0, NaN, 8], 0.5);
+    const step = { x: [0, 10], y: [0, 10] };
+    return {
+        alike: kendall([1, 2, 3], [2, 4, 9]),
+        reversed: kendall([1, 2, 3], [3, 2, 1]),
+        onePairTurned: kendall([1, 2, 3, 4], [1, 2, 4, 3]),
+        tied: kendall([1, 1, 2], [1, 2, 3]),
+        constant: kendall([1, 1, 1], [1, 2, 3]),
+        sure: interval(xs, xs),
+        unsure: interval(xs, [3, 8, 1, 5, 2, 7, 6, 4]),
+        again: interval(xs, [3, 8, 1, 5, 2, 7, 6, 4]),
+        raw: smoothed([1, 5, 2], 0),
+        level: smoothed([4, 4, 4], 0.9),
+        gap,
+        band: band([step, { x: [0, 5, 10], y: [2, 2, 2] }]),
+        short: band([{ x: [0, 10], y: [1, 1] }, { x: [0, 4, 10, 20], y: [3, 3, 3, 3] }]),
+        list: values("1, 2.5,1e-3", 0),
+        ratios: values("0.001..1 x4", 0),
+        steps: values("1..9 by 2", 0),
+        counted: values("0..3", 0),
+        endless: values("0..3 by 0", 0),
+        names: values("sgd, adamw", "sgd"),
+        truths: values("true, false", true),
+        lists: values("64; 64 32", [128]),
+        none: values(" , ", 0),
+    };
+}"""
+
+
+@pytest.fixture(scope="module")
+def answers(browser: Browser) -> dict[str, Any]:
+    """All answers of one page that has the two scripts and nothing else."""
+    page = browser.new_page()
+    for script in ("stats.js", "sweepform.js"):
+        page.add_script_tag(path=ASSETS / script)
+    found: dict[str, Any] = page.evaluate(QUESTIONS)
+    page.close()
+    return found
+
+
+def test_kendalls_tau_counts_pairs_and_ties(answers: dict[str, Any]) -> None:
+    assert (answers["alike"], answers["reversed"]) == (1, -1)
+    assert answers["onePairTurned"] == pytest.approx(4 / 6)  # 5 pairs agree, 1 does not
+    assert answers["tied"] == pytest.approx(2 / math.sqrt(2 * 3))  # tau-b
+    assert answers["constant"] is None
+
+
+def test_the_interval_of_tau_is_wide_without_order_and_the_same_each_time(
+    answers: dict[str, Any],
+) -> None:
+    assert answers["sure"] == [pytest.approx(1), pytest.approx(1)]
+    low, high = answers["unsure"]
+    assert -1 <= low < 0 < high <= 1
+    assert answers["again"] == answers["unsure"]
+
+
+def test_smoothing_starts_without_bias_and_leaves_gaps(answers: dict[str, Any]) -> None:
+    assert answers["raw"] == [1, 5, 2]
+    assert answers["level"] == pytest.approx([4, 4, 4])
+    assert answers["gap"] == [0, None, pytest.approx(8 / 1.5)]
+
+
+def test_a_band_reads_lines_between_their_points_and_only_where_they_reach(
+    answers: dict[str, Any],
+) -> None:
+    band = answers["band"]
+    assert band["x"] == [0, 5, 10]
+    assert band["mean"] == pytest.approx([1, 3.5, 6])
+    spread = [math.sqrt(2), math.sqrt(4.5), math.sqrt(32)]
+    assert band["high"] == pytest.approx([m + s for m, s in zip(band["mean"], spread, strict=True)])
+    assert band["low"] == pytest.approx([m - s for m, s in zip(band["mean"], spread, strict=True)])
+    assert answers["short"]["mean"] == [2, 2, 2, 3]
+
+
+def test_values_of_a_sweep_as_a_person_writes_them(answers: dict[str, Any]) -> None:
+    assert answers["list"] == [1, 2.5, 0.001]
+    assert answers["ratios"] == [0.001, 0.01, 0.1, 1]
+    assert answers["steps"] == [1, 3, 5, 7, 9]
+    assert answers["counted"] == [0, 1, 2, 3]
+    assert answers["endless"] == answers["none"] == []
+    assert answers["names"] == ["sgd", "adamw"]
+    assert answers["truths"] == [True, False]
+    assert answers["lists"] == [[64], [64, 32]]
