@@ -33,10 +33,17 @@ class Subject:
 
     def example(self, name: str, index: int) -> Split:
         """One example of a split, as a batch of one. LabError("bad_spec") beyond its end."""
+        return self._part(name, "index", index, 1)
+
+    def examples(self, name: str, start: int, count: int) -> Split:
+        """Examples of a split from a place on, fewer at its end. LabError("bad_spec") beyond."""
+        return self._part(name, "start", start, count)
+
+    def _part(self, name: str, field: str, at: int, count: int) -> Split:
         split = self.split(name)
-        if index >= len(split):
-            raise LabError("bad_spec", f"index: the {name} split has {len(split)} examples")
-        return Split(split.x[index : index + 1], split.y[index : index + 1])
+        if at >= len(split):
+            raise LabError("bad_spec", f"{field}: the {name} split has {len(split)} examples")
+        return Split(split.x[at : at + count], split.y[at : at + count])
 
 
 class Probe(Spec):
