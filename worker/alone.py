@@ -15,13 +15,22 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from worker.contract.events import AnyEvent, Failed, Finished, Measured, Saved, Started, Teller
+from worker.contract.events import (
+    AnyEvent,
+    Failed,
+    Finished,
+    Measured,
+    Noted,
+    Saved,
+    Started,
+    Teller,
+)
 from worker.contract.settings import Settings
 from worker.contract.spec import AttackSpec, DiagnoseSpec, TrainSpec
 from worker.contract.wire import artifact_path
 from worker.lab import checkpoint, diagnose, evaluate, fit
 from worker.lab.fit import FINAL
-from worker.runner import drive
+from worker.runner import conclude, drive
 from worker.sinks import JsonLines
 
 SHOWN = (
@@ -78,11 +87,16 @@ class Progress:
                 self._measured(event)
             case Saved():
                 print(f"saved {event.name}, {event.bytes} bytes", flush=True)
+            case Noted():
+                print(event.message, flush=True)
             case Finished():
                 self._show(event.step)
                 print(event.message or event.state, flush=True)
             case Failed():
                 print(f"failed ({event.code}): {event.message}\n{event.details}".strip())
+
+    def settled(self, seq: int) -> bool:
+        return self.lines is None or self.lines.settled(seq)
 
     def close(self) -> None:
         if self.lines:
@@ -112,6 +126,7 @@ class Alone:
         folder, tell = self._folder(path), Teller(_name(path))
         datasets = self.settings.datasets_dir
         ending = drive(lambda: fit(spec, tell, folder, datasets, self._stop), self.sink, tell)
+        conclude(folder, ending)
         print(folder)
         return ending
 
@@ -151,6 +166,7 @@ class Alone:
                 yield from evaluate(spec, model, task, tell, folder, stop, other=beside)
 
         ending = drive(told, self.sink, tell)
+        conclude(folder, ending)
         print(folder)
         return ending
 

@@ -13,7 +13,7 @@ import redis
 
 from worker.broker import connect
 from worker.contract import wire
-from worker.contract.events import Teller
+from worker.contract.events import Failed, Finished, Teller
 from worker.contract.settings import Settings
 from worker.lease import Lease
 from worker.presence import Presence
@@ -79,36 +79,45 @@ class Attempt:
         lease: Lease,
         worker: str,
     ) -> None:
-        folder = wire.artifact_path(settings.data_dir, ticket.job, ticket.attempt, "waiting.jsonl")
+        waiting = wire.artifact_path(settings.data_dir, ticket.job, ticket.attempt, "waiting.jsonl")
+        self.folder = waiting.parent
         self.settings, self.ticket, self.lease = settings, ticket, lease
         self.tell = Teller(ticket.job, ticket.attempt, worker)
-        self.sink = RedisStream(client, ticket.job, folder)
+        self.sink = RedisStream(client, ticket.job, waiting)
 
     def run(self) -> None:
         """A termination hands the job back; a lost lease ends it without another word."""
         try:
-            self._run()
-            self._close(self.lease.end)
+            ending = self._run()
+            if self._close(self.lease.end):
+                self._conclude(ending)
         except SystemExit:
             self.lease.close()
             self._close(self.lease.hand_back, HAND_BACK_S)
             raise
 
-    def _close(self, last: Callable[..., None], patience_s: float | None = None) -> None:
+    def _close(self, last: Callable[..., None], patience_s: float | None = None) -> bool:
+        """Whether all was told."""
         if self.lease.lost:
             self.sink.abandon()
-        else:
-            self.sink.close(last, patience_s)
+            return False
+        return self.sink.close(last, patience_s)
 
-    def _run(self) -> None:
+    def _conclude(self, ending: Finished | Failed) -> None:
+        from worker.runner import conclude
+
+        conclude(self.folder, ending)
+
+    def _run(self) -> Finished | Failed:
         try:
             from worker.runner import run
 
-            run(self.ticket, self.sink, self.stop, self.settings, self.tell)
+            return run(self.ticket, self.sink, self.stop, self.settings, self.tell)
         except Exception as error:
             logger.exception("job %s", self.ticket.job)
-            message = f"{type(error).__name__}: {error}"
-            self.sink.put(self.tell.failed("internal", message))
+            ending = self.tell.failed("internal", f"{type(error).__name__}: {error}")
+            self.sink.put(ending)
+            return ending
 
     def stop(self) -> bool:
         """A lost lease silences the sink first: the end that follows is not for others to hear."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import traceback
 from collections.abc import Callable, Iterator
@@ -17,11 +18,12 @@ from worker.contract.wire import Source, Ticket, artifact_path
 from worker.lab import checkpoint, diagnose, evaluate, fit
 from worker.lab.core.errors import LabError
 from worker.lab.core.task import Task
-from worker.lab.fit import RESUME
+from worker.lab.states import Keeping, forget, left
 from worker.sinks import Sink
 
 ROOT = Path(__file__).resolve().parents[1]
 FRAMES = 12
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 FOLDERS = re.compile(r"(?<![\w.:/])/(?:[^\s/'\"]+/)+")
 
 
@@ -29,7 +31,7 @@ def run(
     ticket: Ticket, sink: Sink, stop: Callable[[], bool], settings: Settings, tell: Teller
 ) -> Finished | Failed:
     """Do what the ticket says; see `drive`."""
-    return drive(lambda: events(ticket, stop, settings, tell), sink, tell)
+    return drive(lambda: events(ticket, stop, settings, tell, sink), sink, tell)
 
 
 def drive(told: Callable[[], Iterator[AnyEvent]], sink: Sink, tell: Teller) -> Finished | Failed:
@@ -53,13 +55,14 @@ def drive(told: Callable[[], Iterator[AnyEvent]], sink: Sink, tell: Teller) -> F
 
 
 def events(
-    ticket: Ticket, stop: Callable[[], bool], settings: Settings, tell: Teller
+    ticket: Ticket, stop: Callable[[], bool], settings: Settings, tell: Teller, sink: Sink
 ) -> Iterator[AnyEvent]:
     """The events of the lab's function that the ticket asks for."""
     folder = artifact_path(settings.data_dir, ticket.job, ticket.attempt, "any").parent
     if ticket.kind == "train":
         spec = TrainSpec.model_validate(ticket.spec)
-        return fit(spec, tell, folder, settings.datasets_dir, stop, _left(folder))
+        keeping = Keeping(settings.checkpoint_s, settings.checkpoints, sink.settled)
+        return fit(spec, tell, folder, settings.datasets_dir, stop, left(tries(folder)), keeping)
     if ticket.source is None:
         raise LabError("no_source", "the ticket names no trained network to start from")
     recipe = TrainSpec.model_validate(ticket.source.spec)
@@ -70,7 +73,8 @@ def events(
         return diagnose(asked, model, task, recipe, tell, settings.datasets_dir, stop, peers)
     attacks = AttackSpec.model_validate(ticket.spec)
     other = _other(ticket.source, settings, task)
-    return evaluate(attacks, model, task, tell, folder, stop, _left(folder), other)
+    given, kept = left(tries(folder)), settings.checkpoints
+    return evaluate(attacks, model, task, tell, folder, stop, given, other, kept)
 
 
 def _load(source: Source, settings: Settings) -> tuple[nn.Module, Task]:
@@ -87,10 +91,16 @@ def _other(source: Source, settings: Settings, task: Task) -> nn.Module | None:
     return None
 
 
-def _left(folder: Path) -> Path | None:
-    """What the job's latest attempt left to resume from, this one being `folder`."""
-    earlier = (folder.parent / str(number) / RESUME for number in range(int(folder.name), 0, -1))
-    return next((file for file in earlier if file.is_file()), None)
+def tries(folder: Path) -> list[Path]:
+    """The folders of a job's attempts up to this one, the newest first. A later one's are not for
+    an attempt that was lost and lives on."""
+    return [folder.parent / str(number) for number in range(int(folder.name), 0, -1)]
+
+
+def conclude(folder: Path, ending: Finished | Failed) -> None:
+    """Once everybody knows that a job succeeded, nobody will resume it."""
+    if isinstance(ending, Finished) and ending.state == "succeeded":
+        forget(tries(folder))
 
 
 def _failed(error: Exception, tell: Teller) -> Failed:
@@ -98,6 +108,9 @@ def _failed(error: Exception, tell: Teller) -> Failed:
     if isinstance(error, torch.cuda.OutOfMemoryError | MemoryError) or _cpu_memory(error):
         code = "out_of_memory"
         message = f"memory ran out; try a smaller batch or model ({message[:200]})"
+    elif isinstance(error, OSError) and error.errno in FULL:
+        code = "disk_full"
+        message = f"the disk is full ({error.strerror}); make room, then resume the job"
     else:
         code = "internal"
     return tell.failed(code, message[:2000], details=_folded(error))

@@ -31,9 +31,12 @@ logger = logging.getLogger(__name__)
 
 
 class Sink(Protocol):
-    """What a run tells its events to."""
+    """What a run tells its events to. They are `settled` up to a number once the end of this
+    process would not lose them."""
 
     def put(self, event: AnyEvent) -> None: ...
+
+    def settled(self, seq: int) -> bool: ...
 
     def close(self) -> object: ...
 
@@ -47,6 +50,9 @@ class Memory:
     def put(self, event: AnyEvent) -> None:
         self.events.append(event)
 
+    def settled(self, seq: int) -> bool:
+        return True
+
     def close(self) -> None:
         return
 
@@ -59,6 +65,10 @@ class JsonLines:
 
     def put(self, event: AnyEvent) -> None:
         self.file.write(orjson.dumps(to_json(event), option=orjson.OPT_APPEND_NEWLINE))
+
+    def settled(self, seq: int) -> bool:
+        self.file.flush()
+        return True
 
     def close(self) -> None:
         self.file.flush()
@@ -82,6 +92,7 @@ class RedisStream:
         self._last: Last | None = None
         self._over = False
         self._rung = self._measured = False
+        self._taken = self._told = 0
         self._thread = threading.Thread(target=self._run, name="sink", daemon=True)
         self._thread.start()
 
@@ -89,6 +100,9 @@ class RedisStream:
         self._ring.append(event)
         if not self._wake.is_set():
             self._wake.set()
+
+    def settled(self, seq: int) -> bool:
+        return self._told >= seq
 
     def close(self, last: Last = lambda pipe: None, patience_s: float | None = None) -> bool:
         """Tell what is left and, in the same transaction as the newest of it, `last`.
@@ -138,6 +152,7 @@ class RedisStream:
             count = min(len(self._ring), ENTRY_EVENTS)
             told = [self._ring.popleft() for _ in range(count)]
             self._measured = self._measured or any(isinstance(e, Measured) for e in told)
+            self._taken = told[-1].last_seq
             if lines := [line for line in map(encoded, told) if line]:
                 self.spill.append(b"[%b]" % b",".join(lines))
 
@@ -158,6 +173,7 @@ class RedisStream:
             self._rung = self._rung or bool(entries)
             self.spill.told(entries)
             if not self.spill:
+                self._told = self._taken
                 return
 
 

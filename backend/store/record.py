@@ -18,6 +18,8 @@ from worker.contract.events import measurements as measured_items
 
 log = logging.getLogger(__name__)
 
+MOST_NOTES = 20
+
 Events = Sequence[Mapping[str, Any]]
 SeriesIds = dict[tuple[str, int, str], int]
 
@@ -54,7 +56,7 @@ class Told:
             steps=int(event["steps"]),
             epochs=float(event["epochs"]),
             catalogue=_text(event["catalogue"])[:64],
-            info=dict(event["info"]),
+            info=dict(event["info"]) | self._notes(),
             attempt_at=at,
             started_at=self.now("started_at") or at,
         )
@@ -80,6 +82,17 @@ class Told:
 
     def _saved(self, event: Mapping[str, Any]) -> None:
         self.saved.append({**event, "name": _text(event["name"])})
+
+    def _noted(self, event: Mapping[str, Any]) -> None:
+        """The last few; they outlive the attempt that told them."""
+        note: dict[str, Any] = {name: _text(event[name]) for name in ("code", "message")}
+        note |= {name: int(event[name]) for name in ("step", "attempt")}
+        notes = [*self._notes().get("notes", []), note][-MOST_NOTES:]
+        self.changes["info"] = {**(self.now("info") or {}), "notes": notes}
+
+    def _notes(self) -> dict[str, Any]:
+        notes = (self.now("info") or {}).get("notes")
+        return {"notes": notes} if notes else {}
 
     def _finished(self, event: Mapping[str, Any]) -> None:
         self._ended(event, str(event["state"]), message=_text(event["message"]))

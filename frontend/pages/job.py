@@ -120,7 +120,7 @@ async def _around(api: Api, told: Told) -> tuple[Any, Any, Any]:
     if job["kind"] == "train":
         row = figures.figures(job, told.series, await _robust(api, attacks))
     below = sections(job, files, attacks, load.origin())
-    return [head.head(job, waiting), failure], row, below
+    return [head.head(job, waiting), failure, head.notes(job)], row, below
 
 
 async def _attacks(api: Api, job: Job) -> list[Job]:

@@ -21,6 +21,7 @@ ADVICE = {
     "needs less; the worker’s log says more.",
     "dataset_missing": "Put the data where the message says, then clone the job.",
     "out_of_memory": "A smaller batch or a smaller network needs less memory.",
+    "disk_full": "Make room on the worker’s disk, then resume it: it goes on from its last state.",
 }
 
 
@@ -202,6 +203,13 @@ def _counted(job: Job) -> str:
         return ""
     at = min(int(done.get("epoch") or 0) + (job["state"] == "running"), int(epochs))
     return f"epoch {at} of {epochs:g}"
+
+
+def notes(job: Job) -> Component | None:
+    """What went wrong that the job survived."""
+    told = (job.get("info") or {}).get("notes") or []
+    lines = [html.Li(f"Attempt {one['attempt']}: {one['message']}.") for one in told]
+    return html.Section(html.Ul(lines), className="card told") if lines else None
 
 
 def failure(job: Job) -> Component | None:

@@ -49,6 +49,29 @@ def test_the_migrations_make_what_the_tables_say(any_store: Store) -> None:
         assert compare_metadata(context, metadata) == []
 
 
+def test_what_a_job_survived_outlives_its_attempt(any_store: Store) -> None:
+    add(any_store, "a")
+    first = Teller("a", 1)
+    tell(any_store, "a", started(first), first.noted("no_checkpoint", "no room", 7))
+    row = tell(any_store, "a", first.noted("no_checkpoint", "still no room", 9), place="2-0")
+    with any_store.write() as connection:
+        attempts.interrupt(connection, row)
+    second = Teller("a", 2)
+    info = tell(any_store, "a", started(second), place="3-0")["info"]
+    assert info["resumed_at"] == 5
+    assert [note["message"] for note in info["notes"]] == ["no room", "still no room"]
+    assert info["notes"][0] == {
+        "code": "no_checkpoint",
+        "message": "no room",
+        "step": 7,
+        "attempt": 1,
+    }
+
+
+def started(tell: Teller) -> AnyEvent:
+    return tell.started("cpu", 10, 1.0, "hash", resumed_at=5)
+
+
 def test_many_processes_may_migrate_at_once(any_store: Store) -> None:
     failures: list[Exception] = []
 

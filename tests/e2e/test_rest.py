@@ -117,7 +117,7 @@ def test_measurements_as_csv_and_the_checkpoint_as_a_file(explorer: Explorer) ->
         [saved] = [
             a
             for a in client.get(f"/jobs/{job}/artifacts").json()["items"]
-            if a["kind"] == "checkpoint"
+            if a["name"] == "final.safetensors"
         ]
         body = client.get(f"/artifacts/{saved['id']}").content
         assert len(body) == saved["bytes"]

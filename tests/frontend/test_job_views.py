@@ -179,6 +179,12 @@ def test_a_failure_tells_the_step_the_reason_and_what_to_do() -> None:
     assert ids.JOB_ATTACK not in [getattr(part, "id", None) for part in failed]
 
 
+def test_what_a_job_survived_is_told() -> None:
+    note = {"code": "no_checkpoint", "message": "no room", "step": 7, "attempt": 2}
+    assert "Attempt 2: no room." in text(head.notes(job(info={"notes": [note]})))
+    assert head.notes(job()) is None
+
+
 def test_figures_are_named_for_the_script_and_say_what_they_mean() -> None:
     names = ("accuracy", "intrinsic_norms", "input_gradient", "bound_tightness")
     spec = {**job()["spec"], "diagnostics": [{"name": name} for name in names]}

@@ -1,4 +1,4 @@
-"""What a running job tells: Started, Measured, Saved, Finished, Failed.
+"""What a running job tells: Started, Measured, Saved, Noted, Finished, Failed.
 
 Each event carries the job, the attempt that told it and a sequence number. A `Measured` holds one
 value or many and takes one number for each, so (job, attempt, seq) names every measurement.
@@ -20,6 +20,10 @@ class Event:
     attempt: int
     seq: int
     time: float
+
+    @property
+    def last_seq(self) -> int:
+        return self.seq
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,10 @@ class Measured(Event):
     epoch: float
     values: Mapping[str, Value]
 
+    @property
+    def last_seq(self) -> int:
+        return self.seq + len(self.values) - 1
+
 
 @dataclass(frozen=True, slots=True)
 class Saved(Event):
@@ -54,6 +62,16 @@ class Saved(Event):
     name: str
     bytes: int
     sha256: str
+    step: int
+
+
+@dataclass(frozen=True, slots=True)
+class Noted(Event):
+    """Something went wrong that the job survives: a code for programs, a sentence for people."""
+
+    type: ClassVar[str] = "noted"
+    code: str
+    message: str
     step: int
 
 
@@ -78,7 +96,7 @@ class Failed(Event):
     details: str = ""
 
 
-AnyEvent = Started | Measured | Saved | Finished | Failed
+AnyEvent = Started | Measured | Saved | Noted | Finished | Failed
 
 
 class Teller:
@@ -114,6 +132,9 @@ class Teller:
         step: int,
     ) -> Saved:
         return Saved(*self._next(), kind, name, bytes, sha256, step)
+
+    def noted(self, code: str, message: str, step: int) -> Noted:
+        return Noted(*self._next(), code, message, step)
 
     def finished(
         self, step: int, state: Literal["succeeded", "cancelled"] = "succeeded", message: str = ""

@@ -21,9 +21,6 @@ from worker.lab.core.method import Method
 from worker.lab.core.model import Model
 from worker.lab.core.task import Task
 
-RESUME = "resume.safetensors"
-"""What an attempt of a job leaves for the next one."""
-
 
 @dataclass(frozen=True)
 class Written:
@@ -43,10 +40,20 @@ def write(path: Path, data: bytes) -> Written:
             file.flush()
             os.fsync(file.fileno())
         Path(name).replace(path)
+        _sync(path.parent)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
     return Written(len(data), hashlib.sha256(data).hexdigest())
+
+
+def _sync(folder: Path) -> None:
+    """A name outlives a crash of the machine once its folder is written too."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def save(model: nn.Module, path: Path, metadata: Mapping[str, str]) -> Written:
@@ -57,7 +64,7 @@ def save(model: nn.Module, path: Path, metadata: Mapping[str, str]) -> Written:
 def store(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> Written:
     """Write tensors atomically, with text beside them in the header."""
     # Copies, because safetensors refuses tensors that share memory, as tied weights do.
-    copies = {name: _copy(tensor) for name, tensor in tensors.items()}
+    copies = {name: copied(tensor) for name, tensor in tensors.items()}
     return write(path, to_bytes(copies, dict(metadata)))
 
 
@@ -115,7 +122,7 @@ def untrained(spec: TrainSpec, task: Task) -> nn.Module:
     return model
 
 
-def _copy(tensor: Tensor) -> Tensor:
+def copied(tensor: Tensor) -> Tensor:
     return tensor.detach().cpu().contiguous().clone()
 
 

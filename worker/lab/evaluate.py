@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,10 @@ import torch
 from torch import Tensor, nn
 
 from worker.contract import catalog, combine
-from worker.contract.events import AnyEvent, Measured, Saved, Started, Teller
+from worker.contract.events import AnyEvent, Measured, Noted, Saved, Started, Teller
 from worker.contract.measurement import Value
 from worker.contract.spec import AttackSpec
-from worker.lab.checkpoint import RESUME, store, write
+from worker.lab.checkpoint import copied, write
 from worker.lab.core import bout as bouts
 from worker.lab.core import device as devices
 from worker.lab.core.attack import Attack, Result, evaluating
@@ -29,6 +29,7 @@ from worker.lab.core.registry import entries
 from worker.lab.core.tally import HEADER, Tally, accuracy_at_largest_eps, worst
 from worker.lab.core.task import Split, Task
 from worker.lab.core.trial import Trial
+from worker.lab.states import State, States
 
 PAUSE_S = 0.2
 """Partial results are told this often."""
@@ -54,8 +55,9 @@ def evaluate(
     tell: Teller | None = None,
     folder: Path | None = None,
     stop: Callable[[], bool] = lambda: False,
-    resume: Path | None = None,
+    resume: Sequence[Path] = (),
     other: nn.Module | None = None,
+    kept: int = 2,
 ) -> Iterator[AnyEvent]:
     """Attack `model`, which takes inputs in [0, 1], on a split of `task`.
 
@@ -66,9 +68,9 @@ def evaluate(
     what is known by then is kept. `other` is the network that transferred attacks are made on.
     Neither network is changed.
 
-    While it works, and when it is stopped, it leaves `resume.safetensors` in `folder`: all that is
-    known. Given as `resume`, a later call with the same spec goes on from there, and finds what
-    one call would have found.
+    While it works, and when it is stopped, it leaves all that is known in `folder`, the last `kept`
+    times (`states.left` finds them). Given as `resume`, the newest first, a later call with the
+    same spec goes on from the first that is whole, and finds what one call would have found.
 
     Raises LabError: "bad_spec", "no_device", "bad_model", "bad_attack", "bad_checkpoint".
     """
@@ -84,9 +86,13 @@ def evaluate(
         tuple(sorted(set(spec.eps_grid))),
     )
     found = [Bout(Tally(a, grid, data.y.cpu()), _gallery(task, a, grid)) for a in attacks]
-    if resume is not None:
-        bouts.unpack(found, spec.model_dump_json(), resume)
-    job = _Evaluation(spec, model, other, task, data, found, grid, tell or Teller(), folder, stop)
+    states = States(folder, resume, kept)
+    state, problems = states.newest()
+    if state is not None:
+        bouts.unpack(found, spec.model_dump_json(), *state)
+    tell = tell or Teller()
+    job = _Evaluation(spec, model, other, task, data, found, grid, tell, folder, states, stop)
+    job.problems += problems
     with evaluating(model):
         yield from job.events(devices.describe(device))
 
@@ -125,7 +131,9 @@ class _Evaluation:
     grid: tuple[float, ...]
     tell: Teller
     folder: Path | None
+    states: States
     stop: Callable[[], bool]
+    problems: list[str] = field(default_factory=list)
     clean: Tensor = field(init=False)
     _part: float = 0.0
     _told: float = field(default_factory=time.monotonic)
@@ -147,6 +155,8 @@ class _Evaluation:
 
     def events(self, device: str) -> Iterator[AnyEvent]:
         yield self._started(device)
+        for problem in self.problems:
+            yield self.tell.noted("damaged_checkpoint", problem, int(self.done))
         try:
             self.clean = torch.cat([self._predict(self.data.x[part]) for part in self._batches()])
             right = (self.clean == self.data.y.cpu()).double().mean()
@@ -156,14 +166,13 @@ class _Evaluation:
             for bout in self.bouts:
                 yield from self._card(bout)
         except _Stopped:
-            self._keep()
+            yield from self._keep()
             yield from self._saved()
             yield self.tell.finished(int(self.done), "cancelled", "stopped as asked")
         else:
             yield from self._saved()
-            if self.folder:
-                (self.folder / RESUME).unlink(missing_ok=True)
             yield self.tell.finished(int(self.done))
+            self.states.clear()
 
     def _started(self, device: str) -> Started:
         names = [bout.name for bout in self.bouts]
@@ -200,7 +209,7 @@ class _Evaluation:
         if gallery := bout.pictures(eps):
             gallery.add(x, y, self.clean[part].to(x.device), result)
         if time.monotonic() - self._kept >= KEPT_EVERY_S:
-            self._keep()
+            yield from self._keep()
 
     def _watched(
         self, walk: Generator[float, None, Result], bout: Bout, weight: int = 0
@@ -258,10 +267,13 @@ class _Evaluation:
         total = self.each * len(self.bouts)
         return self.tell.measured(int(self.done), self.done / total, values)
 
-    def _keep(self) -> None:
-        """Leave all that is known, in place of what was left before."""
-        if self.folder is not None:
-            store(self.folder / RESUME, *bouts.pack(self.bouts, self.spec.model_dump_json()))
+    def _keep(self) -> Iterator[Noted]:
+        """Leave all that is known."""
+        tensors, text = bouts.pack(self.bouts, self.spec.model_dump_json())
+        state = State({name: copied(tensor) for name, tensor in tensors.items()}, text)
+        known = sum(bout.done for bout in self.bouts)
+        if why := self.states.save(known, state):
+            yield self.tell.noted("no_checkpoint", why, known)
         self._kept = time.monotonic()
 
     def _saved(self) -> Iterator[Saved]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,8 @@ from worker.contract import catalog
 from worker.contract.events import AnyEvent, Finished, Measured, Saved, Started, Teller
 from worker.contract.spec import TrainSpec
 from worker.lab import checkpoint
+from worker.lab.checkpointing import Checkpointing
 from worker.lab.core import device as devices
-from worker.lab.core import memory
 from worker.lab.core.batches import batches
 from worker.lab.core.diagnostic import View
 from worker.lab.core.errors import LabError
@@ -24,11 +24,9 @@ from worker.lab.core.ledger import Ledger
 from worker.lab.core.pace import SURVEYED_MOST, Auto, Pace
 from worker.lab.core.run import Run
 from worker.lab.core.watch import Values, Watch, rehearse
+from worker.lab.states import Keeping, States
 
 FINAL = "final.safetensors"
-RESUME = checkpoint.RESUME
-KEPT_EVERY_S = 15.0
-"""What a lost worker can cost."""
 
 
 def fit(
@@ -37,7 +35,8 @@ def fit(
     folder: Path | None = None,
     datasets: Path | None = None,
     stop: Callable[[], bool] = lambda: False,
-    resume: Path | None = None,
+    resume: Sequence[Path] = (),
+    keeping: Keeping = Keeping(),  # noqa: B008, frozen
 ) -> Iterator[AnyEvent]:
     """Train as the spec says: Started, Measured…, Saved, Finished, each as soon as it is known.
 
@@ -45,27 +44,34 @@ def fit(
     data sets by name. `stop` is asked before every step; once it is true the network is saved and
     the run finishes as cancelled. A measurement at step n is of the weights after n updates.
 
-    Every 15 s, and when it is stopped, the run leaves `resume.safetensors` in `folder`, all that it
-    remembers; given as `resume`, the run goes on from there. On a CPU a spec gives the same
-    weights bit for bit, however often it is measured, interrupted and resumed.
+    Every 15 s, and when it is stopped, the run leaves all that it remembers in `folder`
+    (`states.left` finds it), and `best.safetensors`, the best network so far by test accuracy or,
+    where that is not measured, by loss. Given such states as `resume`, the newest first, the run
+    goes on from the first that is whole, and tells of those that are not. On a CPU a spec gives
+    the same weights bit for bit, however often it is measured, interrupted and resumed.
 
     Raises LabError; Diverged, once the step that shows it is told.
     """
-    run = Run.build(_parsed(spec), datasets)
-    if resume is not None:
-        memory.unpack(run, resume)
-    training = _Training(run, tell or Teller(), stop, folder)
+    run, tell = Run.build(_parsed(spec), datasets), tell or Teller()
+    states = States(folder, resume, keeping.last)
+    keeper = Checkpointing(run, tell, folder, states, keeping)
+    state, problems = states.newest()
+    if state is not None:
+        keeper.resume(state)
+    training = _Training(run, tell, stop, keeper)
     with devices.threads(run.device, run.macs):
         yield training.started()
+        for problem in problems:
+            yield tell.noted("damaged_checkpoint", f"{problem}; {training.whence()}", run.step)
         yield from training.steps()
         if not training.cancelled:
             run.finish()
             yield from training.final()
     if folder is not None:
         yield training.saved(folder)
-        if not training.cancelled:
-            (folder / RESUME).unlink(missing_ok=True)
     yield training.finished()
+    if not training.cancelled:
+        states.clear()
 
 
 def _parsed(spec: TrainSpec | Mapping[str, Any]) -> TrainSpec:
@@ -81,10 +87,9 @@ class _Training:
     """The loop: what makes a step, when to look, what to tell."""
 
     def __init__(
-        self, run: Run, tell: Teller, stop: Callable[[], bool], folder: Path | None
+        self, run: Run, tell: Teller, stop: Callable[[], bool], keeper: Checkpointing
     ) -> None:
-        self.run, self.tell, self.stop, self.folder = run, tell, stop, folder
-        self._kept = time.monotonic()
+        self.run, self.tell, self.stop, self.keeper = run, tell, stop, keeper
         self.watch = Watch(run)
         self.pace = _pace(run)
         self.ledger = Ledger(tell, run.steps_per_epoch)
@@ -106,19 +111,21 @@ class _Training:
             series=series,
         )
 
-    def steps(self) -> Iterator[Measured]:
+    def whence(self) -> str:
+        return f"went on from step {self.run.step}" if self.run.step else "began again"
+
+    def steps(self) -> Iterator[AnyEvent]:
         stop, ledger = self.stop, self.ledger
         for x, y in self._batches():
             if stop():
                 self.cancelled = True
                 yield from ledger.flush()
-                self._keep()
+                yield from self.keeper.last()
                 return
             self._step(x, y)
             if ledger.due():
                 yield from self._told()
-                if time.monotonic() - self._kept >= KEPT_EVERY_S:
-                    self._keep()
+                yield from self.keeper.look()
         yield from self._told()
 
     def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -128,13 +135,6 @@ class _Training:
             yield from batches(
                 run.task.train, run.spec.batch_size, run.spec.seed, epoch, skip * (epoch == first)
             )
-
-    def _keep(self) -> None:
-        """Leave all that the run remembers, in place of what was left before."""
-        if self.folder is not None:
-            tensors, text = memory.pack(self.run)
-            checkpoint.store(self.folder / RESUME, tensors, text)
-        self._kept = time.monotonic()
 
     def final(self) -> Iterator[Measured]:
         """The last weights on a batch, and on the whole of the test data."""
@@ -190,7 +190,9 @@ class _Training:
 
     def _told(self) -> Iterator[Measured]:
         began, points = time.perf_counter(), self.ledger.points
-        yield from self.ledger.flush()
+        for event in self.ledger.flush():
+            self.keeper.note(event.values)
+            yield event
         if points:
             self.pace.told(time.perf_counter() - began, points)
 

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from worker.lab.core.attack import Attack
@@ -56,24 +54,23 @@ def pack(bouts: Sequence[Bout], spec: str) -> tuple[dict[str, Tensor], dict[str,
     return tensors, {"spec": spec, "numbers": json.dumps(numbers)}
 
 
-def unpack(bouts: Sequence[Bout], spec: str, file: Path) -> None:
+def unpack(
+    bouts: Sequence[Bout], spec: str, tensors: Mapping[str, Tensor], text: Mapping[str, str]
+) -> None:
     """Put fresh bouts of the same spec where `pack` was called.
 
-    Raises LabError(code="bad_checkpoint") for a file that is damaged or of another spec.
+    Raises LabError(code="bad_checkpoint") for what another spec left.
     """
+    if text.get("spec") != spec:
+        raise LabError("bad_checkpoint", "the state to resume from was left by another spec")
     try:
-        with safe_open(file, framework="pt") as opened:
-            text = dict(opened.metadata() or {})
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-        if text["spec"] != spec:
-            raise LabError("bad_checkpoint", f"{file.name} was left by another spec")
         numbers = json.loads(text["numbers"])
         for bout in bouts:
             bout.tally.load(_under(tensors, f"{bout.name}/"), numbers[bout.name])
             if bout.gallery:
                 bout.gallery.load(_under(tensors, f"{bout.name}/pictures/"))
-    except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
-        raise LabError("bad_checkpoint", f"{file.name} cannot be resumed from: {error}") from error
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise LabError("bad_checkpoint", f"cannot resume from the state: {error}") from error
 
 
 def _under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

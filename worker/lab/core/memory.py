@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from worker.lab.core.errors import LabError
@@ -37,21 +35,18 @@ def pack(run: Run) -> tuple[dict[str, Tensor], dict[str, str]]:
     return tensors, {**text, "optimizer": json.dumps(numbers)}
 
 
-def unpack(run: Run, file: Path) -> None:
+def unpack(run: Run, tensors: Mapping[str, Tensor], text: Mapping[str, str]) -> None:
     """Put a run of the same spec where `pack` was called.
 
-    Raises LabError(code="bad_checkpoint") for a file that is damaged or of another spec.
+    Raises LabError(code="bad_checkpoint") for what another spec left.
     """
+    if text.get("spec") != run.spec.model_dump_json():
+        raise LabError("bad_checkpoint", "the state to resume from was left by another spec")
     try:
-        with safe_open(file, framework="pt") as opened:
-            text = dict(opened.metadata() or {})
-            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118
-        if text["spec"] != run.spec.model_dump_json():
-            raise LabError("bad_checkpoint", f"{file.name} was left by another spec")
         _restore(run, tensors, json.loads(text["optimizer"]))
         run.step = int(text["step"])
-    except (SafetensorError, OSError, KeyError, ValueError, RuntimeError) as error:
-        raise LabError("bad_checkpoint", f"{file.name} cannot be resumed from: {error}") from error
+    except (KeyError, ValueError, RuntimeError) as error:
+        raise LabError("bad_checkpoint", f"cannot resume from the state: {error}") from error
 
 
 def _restore(run: Run, tensors: Mapping[str, Tensor], numbers: Mapping[str, Any]) -> None:
