@@ -6,7 +6,7 @@
     const { setQuery } = window.normscope.plots;
     if (packed) setQuery("r", packed);
     setQuery("run", main || null);
-    setQuery("with", beside && beside.length ? beside.join(",") : null);
+    setQuery("beside", beside && beside.length ? beside.join(",") : null);
     return window.dash_clientside.no_update;
   }
 

@@ -1,165 +1,180 @@
-// One example under attack: the desk answers as the sliders move.
+// What an adversary can do, answered by the desk as the controls move: its controls and its address.
+// What it may move decides who asks and draws: normscope.adversary.modes.{inputs, weights, both}.
 (function () {
   "use strict";
 
   const scope = (window.normscope = window.normscope || {});
   const byId = (id) => document.getElementById(id);
-  let page = null;
+  const lab = (scope.adversary = { modes: {} });
+  const MOST_STEPS = { inputs: 200, weights: 50, both: 20 };
+  let page = null; // what the server told, and `moves`
 
-  function element(tag, text, more = {}) {
+  lab.element = function (tag, text, more = {}) {
     const made = document.createElement(tag);
     if (text !== null) made.textContent = text;
     return Object.assign(made, more);
-  }
+  };
+  lab.here = (moves) => Boolean(page && page.moves === moves && byId("example-pictures"));
+  lab.say = (text) => (byId("example-said").textContent = text);
+  lab.strength = (text) => (byId("example-strength").textContent = text);
+  lab.names = () => [page.name, byId("example-peer").selectedOptions[0].textContent];
+
+  // "ε_w, largest change of a weight" -> "ε_w"
+  lab.symbol = ({ label }) => label.split(",")[0];
 
   // --- controls ----------------------------------------------------------------------------------
-  const attack = () => page.attacks.find((one) => one.name === byId("example-attack").value);
+  const attacks = () => page.attacks.filter((one) => one.moves === page.moves);
+  const attack = () => attacks().find((one) => one.name === byId("example-attack").value) || attacks()[0];
 
-  // The budgets of an attack under the chosen norm.
-  function budget() {
-    const norm = byId("example-norm").value;
-    const fits = (one) => Object.entries(one.when).every(([key, value]) => key !== "norm" || value === norm);
-    return attack().budgets.find(fits) || attack().budgets[0];
+  // Budgets of weights are relative: a share of each tensor's own size.
+  function fits(one, norm) {
+    const given = { norm, relative: true };
+    return Object.entries(one.when).every(([key, value]) => !(key in given) || given[key] === value);
+  }
+
+  const budget = () => attack().budgets.find((one) => fits(one, byId("example-norm").value)) || attack().budgets[0];
+  const weights = () => page.weights.find((one) => fits(one, byId("example-weight-norm").value));
+
+  function options(id, rows, wanted) {
+    const select = byId(id);
+    const chosen = rows.some(([value]) => value === wanted) ? wanted : select.value;
+    select.replaceChildren(...rows.map(([value, text]) => lab.element("option", text, { value })));
+    if (rows.some(([value]) => value === chosen)) select.value = chosen;
+    select.disabled = !rows.length;
+    if (!rows.length) select.append(lab.element("option", "none", { value: "" }));
   }
 
   function input(id, place, more) {
-    const made = element("input", null, { id, type: "number", ...more });
+    const made = lab.element("input", null, { id, type: "number", ...more });
     byId(place).replaceChildren(made);
     return made;
   }
 
-  function renew() {
-    const { norms, steps } = attack();
-    const chosen = byId("example-norm").value;
-    byId("example-norm").replaceChildren(...norms.map((norm) => element("option", norm, { value: norm })));
-    if (norms.includes(chosen)) byId("example-norm").value = chosen;
-    byId("example-norm").disabled = !norms.length;
-    input("example-steps", "example-steps-place", { min: 1, max: 200, value: steps || 1, disabled: !steps });
-    reach();
+  const usual = () => (page.moves === "weights" && attack().norms.includes("l2") ? "l2" : attack().norms[0]);
+
+  // The controls that fit what may move and the attack chosen.
+  function renew({ attack: name, norm, weights: weightNorm, steps, eps } = {}) {
+    options("example-attack", attacks().map((one) => [one.name, one.title]), name);
+    const one = attack();
+    options("example-norm", one.norms.map((value) => [value, value]), norm || usual());
+    options("example-weight-norm", one.weight_norms.map((value) => [value, value]), weightNorm || "l2");
+    const most = MOST_STEPS[page.moves];
+    input("example-steps", "example-steps-place", { min: 1, max: most, value: Number(steps) || one.steps || 1, disabled: !one.steps });
+    reach(eps);
   }
 
-  function reach() {
-    const { grid } = budget();
+  // Inputs move by any budget up to the largest; weights by those that are searched.
+  function reach(wanted) {
+    const { grid, label } = budget();
     const most = grid[grid.length - 1];
-    const slider = element("input", null, { id: "example-range", type: "range", min: 0, max: most, step: most / 50 });
-    slider.value = grid[Math.floor(grid.length / 2)];
-    slider.setAttribute("aria-label", `ε, ${budget().label}`);
+    const few = page.moves === "weights";
+    const ends = few ? { max: grid.length - 1, step: 1 } : { max: most, step: most / 50 };
+    const slider = lab.element("input", null, { id: "example-range", type: "range", min: 0, ...ends });
+    const middle = Math.floor(grid.length / 2);
+    const near = few ? grid.indexOf(Number(wanted)) : Number(wanted);
+    const known = wanted !== undefined && wanted !== null && near >= 0;
+    slider.value = known ? near : few ? middle : grid[middle];
+    slider.setAttribute("aria-label", label);
+    byId("example-eps-name").textContent = `${lab.symbol(budget())} `;
     byId("example-eps").replaceChildren(slider);
   }
 
+  function eps() {
+    const at = Number(byId("example-range").value);
+    return page.moves === "weights" ? budget().grid[at] : at;
+  }
+
   // --- the question --------------------------------------------------------------------------------
-  async function move() {
-    const chosen = attack();
-    const eps = Number(byId("example-range").value);
-    byId("example-eps-said").textContent = scope.draw.number(eps, 3);
-    const one = { name: chosen.name };
-    if (chosen.norms.length) one.norm = byId("example-norm").value;
-    if (chosen.steps) one.steps = Math.max(1, Math.min(200, Number(byId("example-steps").value) || 1));
-    const index = Math.max(0, Number(byId("example-index").value) || 0);
-    scope.plots.setQuery("example", index ? String(index) : null);
+  function steps() {
+    return Math.max(1, Math.min(MOST_STEPS[page.moves], Math.round(Number(byId("example-steps").value)) || 1));
+  }
+
+  // The attack as the desk is asked for it: of weights one climb, which goes twice as far as it may.
+  function chosen() {
+    const one = attack();
+    const asks = (name) => one.asks.includes(name);
+    const made = { name: one.name };
+    if (one.norms.length) made.norm = byId("example-norm").value;
+    if (one.weight_norms.length) made.weight_norm = byId("example-weight-norm").value;
+    if (one.steps) made.steps = steps();
+    if (page.moves === "inputs") return made;
+    if (asks("relative")) made.relative = true;
+    if (asks("restarts")) made.restarts = 1;
+    if (asks("step_size")) made.step_size = Math.min(1, 2 / made.steps);
+    return made;
+  }
+
+  function asked() {
     const peer = byId("example-peer").value;
+    const index = Math.max(0, Math.round(Number(byId("example-index").value)) || 0);
+    return {
+      job: page.job, peers: peer ? [peer] : [], lane: "example", attack: chosen(), title: attack().title,
+      budget: budget(), symbol: lab.symbol(budget()), weights: weights(), chance: page.chance, eps: eps(), index,
+    };
+  }
+
+  function address({ attack: one, eps: size, index, peers }) {
+    const first = attacks()[0].name;
+    const { grid } = budget();
+    const set = (name, value, plain) => scope.plots.setQuery(name, value === undefined || value === plain ? null : String(value));
+    set("moves", page.moves, "inputs");
+    set("attack", one.name, first);
+    set("norm", one.norm, usual());
+    set("weights", one.weight_norm, "l2");
+    set("steps", one.steps, attack().steps);
+    set("eps", page.moves === "both" ? undefined : size, grid[Math.floor(grid.length / 2)]);
+    set("example", index, 0);
+    set("with", peers[0]);
+  }
+
+  async function move() {
+    const question = asked();
+    const { moves } = page;
+    byId("example-eps-said").textContent = scope.draw.number(question.eps, 3);
+    byId("example-range").setAttribute("aria-valuetext", scope.draw.number(question.eps, 3));
+    byId("example").dataset.peers = question.peers.length;
+    address(question);
     try {
-      const answer = await scope.ask(page.job, { name: "attack_example", attack: one, eps, index }, { lane: "example", peers: peer ? [peer] : [] });
-      if (byId("example-pictures")) tell(answer, eps);
+      await lab.modes[moves](question);
     } catch (error) {
-      if (!error.stale && byId("example-pictures")) refuse(error.message);
+      if (!error.status && !error.stale && error.status !== 0) throw error;
+      if (!error.stale && lab.here(moves)) refuse(error.message);
     }
   }
 
   function refuse(message) {
-    byId("example-pictures").replaceChildren(element("p", message, { className: "warned" }));
-  }
-
-  // --- the answer ------------------------------------------------------------------------------------
-  function tell({ values, took }, eps) {
-    const { outcome, probabilities, pictures, label } = values;
-    const classes = probabilities.columns.class;
-    const rows = outcome.columns.before.map((_, place) => row(place, outcome.columns, classes, pictures, label));
-    byId("example-pictures").replaceChildren(...rows);
-    const fooled = outcome.columns.fooled[0];
-    byId("example-said").textContent =
-      `true class ${classes[label]} · at ε ${scope.draw.number(eps, 3)} the network ${fooled ? "errs" : "is right"} · answered in ${Math.round(took)} ms`;
-    bars(probabilities.columns);
-    looks(values);
-  }
-
-  function row(place, outcome, classes, pictures, label) {
-    const made = element("div", null, { className: "example-row" });
-    const seen = (at) => `seen as ${classes[at]}${at === label ? "" : `, is ${classes[label]}`}`;
-    if (place) made.append(element("strong", byId("example-peer").selectedOptions[0].textContent));
-    if (!pictures) {
-      made.append(element("p", `Before: ${seen(outcome.before[place])}. After a change of ${scope.draw.number(outcome.size[place], 3)}: ${seen(outcome.after[place])}.`));
-      return made;
-    }
-    const scale = pictures.scale[`perturbation ${place}`];
-    made.append(
-      figure(pictures, "clean", "clean", seen(outcome.before[place])),
-      figure(pictures, `perturbation ${place}`, "perturbation", `± ${scope.draw.number(scale, 3)}`),
-      figure(pictures, `attacked ${place}`, "attacked", seen(outcome.after[place]))
-    );
-    return made;
-  }
-
-  function figure(pictures, group, name, caption) {
-    const made = element("figure", null);
-    const canvas = element("canvas", null, { width: pictures.width, height: pictures.height, className: "pixels" });
-    canvas.setAttribute("role", "img");
-    canvas.setAttribute("aria-label", `${name}: ${caption}`);
-    paint(canvas, pictures, pictures.groups[group][0], name === "perturbation");
-    const words = element("figcaption", null);
-    words.append(element("span", name), element("strong", caption));
-    made.append(canvas, words);
-    return made;
-  }
-
-  // Grey or colour pictures as they are; a grey perturbation from blue over white to red.
-  function paint(canvas, { width, height, channels }, bytes, signed) {
-    const context = canvas.getContext("2d");
-    const image = context.createImageData(width, height);
-    for (let at = 0; at < width * height; at += 1) {
-      const pixel = channels === 3 ? [0, 1, 2].map((channel) => bytes[3 * at + channel]) : signed ? diverging(bytes[channels * at]) : Array(3).fill(bytes[channels * at]);
-      image.data.set([...pixel, 255], 4 * at);
-    }
-    context.putImageData(image, 0, 0);
-  }
-
-  function diverging(byte) {
-    const t = (byte - 127.5) / 127.5;
-    const ends = t < 0 ? [5, 48, 97] : [103, 0, 31];
-    return ends.map((end) => Math.round(247 + (end - 247) * Math.abs(t)));
-  }
-
-  function bars(columns) {
-    const bar = (name, label, color, pattern) => ({
-      type: "bar", x: columns.class, y: columns[name], name: label, hovertemplate: "%{y:.3f}",
-      marker: { color: scope.draw.color(color), pattern: { shape: pattern } },
-    });
-    const traces = [bar("clean 0", "clean", "grey", ""), bar("attacked 0", "attacked", "vermillion", "")];
-    if (columns["clean 1"]) traces.push(bar("clean 1", "other, clean", "sky", "/"), bar("attacked 1", "other, attacked", "blue", "/"));
-    scope.draw.show("example-bars", traces);
-  }
-
-  function looks(values) {
-    const line = (name, label, color, dash) => ({
-      type: "scatter", mode: values[name].x.length > 1 ? "lines" : "markers", x: values[name].x, y: values[name].y,
-      name: label, line: { color: scope.draw.color(color), dash, width: 1.8 }, hovertemplate: "%{y:.3f}",
-    });
-    const traces = [line("true/0", "true class", "blue", "solid"), line("taken/0", "class taken", "vermillion", "dot")];
-    if (values["true/1"]) traces.push(line("true/1", "other: true class", "blue", "dash"), line("taken/1", "other: class taken", "vermillion", "dashdot"));
-    scope.draw.show("example-looks", traces);
+    lab.say("no answer");
+    byId("example-pictures").replaceChildren(lab.element("p", message, { className: "warned" }));
   }
 
   // --- a page begins -----------------------------------------------------------------------------------
-  function start(_, asked) {
+  function start() {
     const place = document.querySelector("[data-example]");
     if (!place) return null;
-    page = JSON.parse(place.dataset.example);
-    const first = Number(new URLSearchParams(window.location.search).get("example")) || 0;
-    input("example-index", "example-index-place", { min: 0, step: 1, value: first });
-    renew();
+    const query = Object.fromEntries(new URLSearchParams(window.location.search));
+    page = { ...JSON.parse(place.dataset.example), moves: place.dataset.moves };
+    input("example-index", "example-index-place", { min: 0, step: 1, value: Number(query.example) || 0 });
+    const peers = [...byId("example-peer").options].map((one) => one.value);
+    if (peers.includes(query.with)) byId("example-peer").value = query.with;
+    renew(query);
     move();
     return Date.now();
   }
+
+  function change(moves) {
+    page.moves = byId("example").dataset.moves = moves;
+    for (const one of document.querySelectorAll("[data-move]")) one.setAttribute("aria-pressed", String(one.dataset.move === moves));
+    byId("example-pictures").replaceChildren(lab.element("p", "Asking the desk.", { className: "about" }));
+    lab.say("…");
+    lab.strength("");
+    renew();
+    move();
+  }
+
+  lab.choose = function (index) {
+    byId("example-index").value = index;
+    move();
+  };
 
   const STEPS = { "example-back": (at) => Math.max(0, at - 1), "example-next": (at) => at + 1, "example-any": () => Math.floor(Math.random() * 300) };
 
@@ -170,11 +185,11 @@
     move();
   });
   document.addEventListener("click", (event) => {
-    const step = page && STEPS[event.target.id];
-    if (!step) return;
-    const box = byId("example-index");
-    box.value = step(Number(box.value) || 0);
-    move();
+    if (!page || !event.target.closest("#example")) return;
+    const button = event.target.closest("[data-move]");
+    if (button && button.dataset.move !== page.moves) change(button.dataset.move);
+    const step = STEPS[event.target.id];
+    if (step) lab.choose(step(Number(byId("example-index").value) || 0));
   });
 
   window.dash_clientside = window.dash_clientside || {};

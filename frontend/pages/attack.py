@@ -38,8 +38,9 @@ dash.register_page(__name__, path="/lab/attack", title="Attack – Normscope")
 
 
 def layout(job: str | None = None, run: str | None = None, **query: Any) -> Component:
-    beside = [one for one in str(query.get("with") or "").split(",") if one]
-    asked = {"job": job, "run": run, "with": beside, "r": query.get("r")}
+    beside = [one for one in str(query.get("beside") or "").split(",") if one]
+    asked = {"job": job, "run": run, "beside": beside}
+    asked |= {name: query.get(name) for name in ("r", "moves")}
     stores = [ids.ATTACK_REQUEST, ids.ATTACK_ADDRESS, ids.ATTACK_TOLD, ids.ATTACK_LIVE]
     stores.append(ids.ATTACK_EXAMPLE)
     return html.Div(

@@ -33,11 +33,11 @@ def form(
     known = [attack["id"] for attack in attacks]
     main = asked["run"] if asked["run"] in known else (known[0] if known else None)
     spec = attackform.fresh(job, catalog) | _shared(asked.get("r"))
-    beside = [one for one in asked["with"] if one in known and one != main]
+    beside = [one for one in asked["beside"] if one in known and one != main]
     return html.Div(
         [
             dcc.Store(id="attack-source", data={"id": job["id"], "name": job["name"]}),
-            example.example(catalog, job, others, load.scheme()),
+            example.example(catalog, job, others, load.scheme(), asked.get("moves")),
             attackform.page_form(catalog, job, spec),
             attackform.picker(attacks, main, beside),
         ]
