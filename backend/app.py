@@ -9,6 +9,8 @@ from fastapi import Depends, FastAPI
 from starlette.types import ASGIApp
 
 from backend import errors
+from backend.access import Door
+from backend.audit import Audit
 from backend.auth import Gate, allowed_hosts
 from backend.hub import Hub
 from backend.parts import Parts
@@ -16,6 +18,7 @@ from backend.queue import Queue
 from backend.reading import known_query
 from backend.requests import Requests
 from backend.routes import (
+    access,
     artifacts,
     catalog,
     docs,
@@ -35,7 +38,7 @@ from worker.contract.settings import Settings
 PREFIX = "/api/v1"
 ROOMS = (
     *(jobs, measurements, overlay, events, artifacts),
-    *(probes, sweeps, papers, catalog, health, docs),
+    *(probes, sweeps, papers, catalog, access, health, docs),
 )
 
 
@@ -61,7 +64,7 @@ def create_app(
         app.include_router(room.router, prefix=PREFIX)
     app.include_router(health.router, include_in_schema=False)
     errors.install(app)
-    return Gate(app, token, allowed_hosts(settings))
+    return Gate(app, Door(token, store), Audit(store), allowed_hosts(settings))
 
 
 @asynccontextmanager

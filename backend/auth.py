@@ -5,14 +5,18 @@ from __future__ import annotations
 import ipaddress
 import os
 import secrets
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from backend.errors import Problem
+from backend.access import DOES, NEEDED, OWNER, Door, Role, Visitor, Watch
+from backend.audit import Audit
+from backend.errors import Problem, away
 from worker.contract.settings import Settings
 
 COOKIE = "normscope_token"
@@ -36,45 +40,86 @@ HEADERS = {
 class Gate:
     """Wraps the application; nothing is reached but through here."""
 
-    def __init__(self, app: ASGIApp, token: str, hosts: Iterable[str]) -> None:
-        self.app, self.token, self.hosts = app, token.encode(), frozenset(hosts)
+    def __init__(self, app: ASGIApp, door: Door, audit: Audit, hosts: Iterable[str]) -> None:
+        self.app, self.door, self.audit, self.hosts = app, door, audit, frozenset(hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
         elif scope["type"] == "http":
-            refusal = self.refusal(scope)
-            inside = refusal.response() if refusal else self.app
-            await inside(scope, _bounded(receive), _hardened(send))
+            await self._http(scope, _bounded(receive), _hardened(send))
         else:
             await receive()
             await send({"type": "websocket.close", "code": 4401, "reason": "none here"})
 
-    def refusal(self, scope: Scope) -> Problem | None:
-        """Why this request does not come in; None to let it."""
+    async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
+        try:
+            refusal = self._misplaced(scope, headers)
+            visitor = None if refusal or _open(scope) else await self._visitor(scope, headers)
+        except Problem as problem:
+            refusal, visitor = problem, None
+        if visitor is None:
+            await (refusal.response() if refusal else self.app)(scope, receive, send)
+        else:
+            await self._let_in(visitor, scope, receive, send)
+
+    async def _let_in(self, visitor: Visitor, scope: Scope, receive: Receive, send: Send) -> None:
+        """As far as the role goes; what it changes, or was not allowed to, is noted."""
+        scope["visitor"] = visitor
+        refusal = _beyond(visitor, NEEDED.get(scope["method"], Role.ADMIN))
+        inside = refusal.response() if refusal else self.app
+        if visitor is OWNER:
+            await self.audit.follow(inside, visitor, scope, receive, send)
+            return
+        token = _token(Headers(scope=scope))
+        watch = Watch(lambda: self.door.still(token, visitor), receive, send)
+        await self.audit.follow(inside, visitor, scope, watch.receive, watch.send)
+        await watch.end()
+
+    def _misplaced(self, scope: Scope, headers: Headers) -> Problem | None:
+        """The refusal of what no token could make right."""
         if host_name(headers.get("host", "")) not in self.hosts:
             return Problem(421, "This server does not answer to that name.")
         if scope["method"] not in METHODS:
             return Problem(405, "This method is not known here.")
         if _announced(headers) > MOST_BYTES:
             return too_large()
-        if scope["path"] in OPEN and scope["method"] in SAFE:
-            return None
-        return self._stranger(scope, headers)
-
-    def _stranger(self, scope: Scope, headers: Headers) -> Problem | None:
-        bearer = _bearer(headers)
-        if not self._known(bearer or _cookie(headers)):
-            detail = "Send `Authorization: Bearer <token>`; the token is in the data directory."
-            return Problem(401, detail, headers={"WWW-Authenticate": "Bearer"})
-        if bearer is None and scope["method"] not in SAFE and not _intended(headers):
-            return Problem(403, f"With a cookie, a change needs the header {INTENT}: 1.")
         return None
 
-    def _known(self, token: str | None) -> bool:
-        given = (token or "").encode("utf-8", "surrogateescape")
-        return secrets.compare_digest(given, self.token)
+    async def _visitor(self, scope: Scope, headers: Headers) -> Visitor:
+        """Whoever sent the token. Raises the Problem of one that opens nothing."""
+        try:
+            visitor = await self.door.who(_token(headers))
+        except SQLAlchemyError as error:
+            raise away("database") from error
+        if visitor is None:
+            detail = "Send `Authorization: Bearer <token>`; the token is in the data directory."
+            raise Problem(401, detail, headers={"WWW-Authenticate": "Bearer"})
+        if _bearer(headers) is None and scope["method"] not in SAFE and not _intended(headers):
+            raise Problem(403, f"With a cookie, a change needs the header {INTENT}: 1.")
+        return visitor
+
+
+def _open(scope: Scope) -> bool:
+    return scope["path"] in OPEN and scope["method"] in SAFE
+
+
+def _beyond(visitor: Visitor, needed: Role) -> Problem | None:
+    if visitor.role >= needed:
+        return None
+    told = f"The token of {visitor.name} may only {DOES[visitor.role]}"
+    return Problem(403, f"{told}; this needs the role {needed}.", role=str(visitor.role))
+
+
+def require(needed: Role) -> Callable[[Request], None]:
+    """A dependency of routes that ask for more than their method does."""
+
+    def required(request: Request) -> None:
+        if refusal := _beyond(request.scope["visitor"], needed):
+            raise refusal
+
+    return required
 
 
 def host_name(host: str) -> str:
@@ -83,6 +128,11 @@ def host_name(host: str) -> str:
         return urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return ""
+
+
+def _token(headers: Headers) -> str | None:
+    bearer = _bearer(headers)
+    return _cookie(headers) if bearer is None else bearer
 
 
 def _bearer(headers: Headers) -> str | None:

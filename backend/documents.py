@@ -52,6 +52,7 @@ class Job(BaseModel):
     info: dict[str, Any] | None = Field(description="what the worker told when it started")
     estimate: dict[str, Any] | None
     cancelling: bool
+    owner: str | None = Field(description="the name of the token that asked for it")
     cursor: str = Field(description="of its newest recorded measurement: attempt.seq, or 0")
 
 
@@ -138,6 +139,7 @@ def cursor(attempt: int, seq: int) -> str:
 _PLAIN = (
     *("id", "kind", "state", "attempt", "name", "tags", "sweep", "spec", "worker", "device"),
     *("summary", "error", "message", "catalogue", "info", "estimate"),
+    "owner",
 )
 
 

@@ -170,6 +170,7 @@ def prepared(given: Parts, body: Any) -> tuple[dict[str, Any], NewJob]:
         "source": source.model_dump() if source else None,
         "estimate": estimated(given, asked, source).document(),
         "catalogue": given.catalog.hash,
+        "owner": given.visitor.name,
     }
     return new, asked
 

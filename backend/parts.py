@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import orjson
 from fastapi import Depends, Request
 from starlette.responses import Response
 
+from backend.access import OWNER, Visitor
 from backend.errors import Problem
 from backend.queue import Queue
 from backend.requests import Requests
@@ -28,12 +29,13 @@ class Parts:
     queue: Queue
     catalog: Catalog
     requests: Requests
+    visitor: Visitor = OWNER
 
 
 def parts(request: Request) -> Parts:
     found = request.app.state.parts
     assert isinstance(found, Parts)
-    return found
+    return replace(found, visitor=request.scope["visitor"])
 
 
 Given = Annotated[Parts, Depends(parts)]

@@ -14,6 +14,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 
 from backend import launch
+from backend.access import Role
 from backend.documents import Job, Jobs, job_document
 from backend.errors import Problem, bad_field
 from backend.parts import Given, Parts, job_row, json
@@ -118,16 +119,22 @@ def get(given: Given, id: str) -> Response:
 
 @router.patch("/jobs/{id}", responses={200: {"model": Job}})
 def patch(given: Given, id: str, body: Body) -> Response:
-    """Change the name, the tags."""
+    """Change the name, the tags; of one's own jobs, or as an admin of any."""
     asked = validated(given.requests.labels, body)
     changes = asked.model_dump(exclude_unset=True, exclude_none=True)
-    job_row(given, id)
+    _require_own(given, job_row(given, id))
     if changes:
         with given.store.write() as connection:
             jobs.label(connection, id, changes)
     row = job_row(given, id)
     tell(given, row)
     return json(job_document(row))
+
+
+def _require_own(given: Parts, row: jobs.Row) -> None:
+    if given.visitor.role < Role.ADMIN and row["owner"] != given.visitor.name:
+        whose = f"{row['owner']}'s" if row["owner"] else "nobody's"
+        raise Problem(403, f"This job is {whose}; an admin may change its name and tags.")
 
 
 @router.delete("/jobs/{id}", status_code=204)

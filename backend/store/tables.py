@@ -82,6 +82,7 @@ job = Table(
     Column("published", Boolean, nullable=False),
     Column("idempotency_key", String(200), unique=True),
     Column("request_hash", String(64)),
+    Column("owner", String(32)),
     Index("job_by_created", "created_at", "id"),
     Index("job_by_state", "state", "created_at"),
     Index("job_by_published", "published"),
@@ -160,4 +161,28 @@ artifact = Table(
     Column("step", Integer, nullable=False),
     Column("created_at", Double, nullable=False),
     UniqueConstraint("job", "attempt", "name"),
+)
+
+token = Table(
+    "token",
+    metadata,
+    Column("name", String(32), primary_key=True),
+    Column("role", String(8), nullable=False),
+    Column("digest", String(64), nullable=False),
+    Column("made_at", Double, nullable=False),
+    Column("revoked_at", Double),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("at", Double, nullable=False),
+    Column("who", String(32), nullable=False),
+    Column("role", String(8), nullable=False),
+    Column("what", Text, nullable=False),
+    Column("job", String(32)),
+    Column("outcome", Integer, nullable=False),
+    Index("audit_by_who", "who", "id"),
+    Index("audit_by_job", "job", "id"),
 )

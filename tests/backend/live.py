@@ -45,9 +45,11 @@ def serving(settings: Settings, store: Store, queue: Queue, most_waiting: int = 
         thread.start()
         while not server.started:
             time.sleep(0.005)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"
-        server.handle_exit(2, None)
-        thread.join(5)
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}/api/v1"
+        finally:
+            server.handle_exit(2, None)
+            thread.join(5)
         assert not thread.is_alive(), "the API does not stop"
 
 
