@@ -85,7 +85,9 @@
   // As attack_words in frontend/views/head.py: PGD-20, linf.
   function attackWords(attack) {
     const steps = attack.steps ? "-" + attack.steps : "";
-    return attack.name.toUpperCase() + steps + (attack.norm ? ", " + attack.norm : "");
+    const { name } = attack;
+    const plain = name.length <= 4 ? name.toUpperCase() : name[0].toUpperCase() + name.slice(1).replaceAll("_", " ");
+    return plain + steps + (attack.norm ? ", " + attack.norm : "");
   }
 
   // What is left at the largest budget, under the worst of the job's attacks.

@@ -21,10 +21,10 @@ from dash import (
 )
 from dash.development.base_component import Component
 
-from frontend import links, parts
+from frontend import links, parts, specs
 from frontend.api import visitor
 from frontend.refusals import or_else, tried
-from frontend.views import attackform, attackpage, confirm, ids, load, networks
+from frontend.views import attackform, attackpage, attackruns, budgets, confirm, ids, load, networks
 from frontend.views.plotcard import furniture
 
 PLACE = "attack"
@@ -77,8 +77,7 @@ async def fill(asked: dict[str, Any]) -> Any:
     catalog, attacks, trained = await asyncio.gather(
         api.catalog(), load.attacks_on(api, job["id"]), networks.trained(api)
     )
-    others = networks.alike(job, trained)
-    return attackpage.head(job), attackpage.form(catalog, job, attacks, others, asked)
+    return attackpage.head(job), attackpage.form(catalog, job, attacks, trained, asked)
 
 
 # --- the form ----------------------------------------------------------------------------------
@@ -109,23 +108,52 @@ async def choose(names: list[str], request: dict[str, Any] | None) -> Any:
     Input(ids.ATTACK_LIMIT, "value"),
     Input(ids.ATTACK_SPLIT, "value"),
     Input(ids.ATTACK_SEED, "value"),
+    Input(ids.ATTACK_OTHER, "value"),
     *CONTROLS,
     State("attack-source", "data"),
 )
 @or_else(lambda error, *_: (no_update, no_update, no_update, parts.failed(error), no_update))
-async def update(names: list[str], grid: str, limit: Any, split: str, seed: Any, *rest: Any) -> Any:
+async def update(*rest: Any) -> Any:
     """Any change: the request anew, its estimate, its curl, its address, what is wrong with it."""
-    values: dict[str, Any] = {"names": names, "grid": grid, "limit": limit, "split": split}
-    values["seed"] = seed
-    for group in ctx.inputs_list:
-        for item in group if isinstance(group, list) else []:
-            values[item["id"]["path"]] = item.get("value")
+    plain = ("names", "grid", "limit", "split", "seed", "other")
+    values = dict(zip(plain, rest, strict=False)) | _parameters()
     api = visitor()
     request = attackform.request(await api.catalog(), rest[-1]["id"], values)
     cost, error = await tried(api.estimate(request))
     wrong = attackpage.wrong(error) if error else None
     curl = links.curl(request, load.origin())
     return request, attackform.estimate(cost or {}), curl, wrong, links.packed(request)
+
+
+def _parameters() -> dict[str, Any]:
+    """What the controls of the attacks hold, by path."""
+    groups = [group for group in ctx.inputs_list if isinstance(group, list)]
+    return {item["id"]["path"]: item.get("value") for group in groups for item in group}
+
+
+@callback(
+    Output(ids.ATTACK_GRID, "value"),
+    Output(ids.ATTACK_GRID, "label"),
+    Output(ids.ATTACK_GRID, "description"),
+    Output(ids.ATTACK_OTHER_PLACE, "hidden"),
+    Output(ids.ATTACK_SUGGESTED, "data"),
+    Input(ids.ATTACK_NAMES, "value"),
+    *CONTROLS,
+    State(ids.ATTACK_GRID, "value"),
+    State(ids.ATTACK_SUGGESTED, "data"),
+    State("attack-source", "data"),
+)
+@or_else(lambda *_: (no_update,) * 5)
+async def suggest(names: list[str], *rest: Any) -> Any:
+    """Budgets follow the attack until someone writes others; the words always do."""
+    grid, before, source = rest[-3:]
+    catalog = await visitor().catalog()
+    attacks = attackform.asked_attacks(catalog, {"names": names, **_parameters()})
+    found = specs.text(budgets.grid(catalog, attacks[0], source["data"])) if attacks else None
+    ours = before is not None and grid == before
+    hidden = not attackform.transfers(catalog, attacks)
+    words = attackform.grid_words(catalog, attacks)
+    return (found if found and ours else no_update), *words, hidden, found or no_update
 
 
 @callback(
@@ -145,9 +173,9 @@ async def run(clicks: int | None, request: dict[str, Any] | None, source: dict[s
     if not clicks or not request:
         return no_update, no_update, no_update, no_update
     api = visitor()
-    job = await api.job(source["id"])
-    made = await api.create({**request, "name": attackform.name_of(job, request["spec"])})
-    data = attackform.choices(await load.attacks_on(api, source["id"]))
+    job, catalog = await asyncio.gather(api.job(source["id"]), api.catalog())
+    made = await api.create({**request, "name": attackform.name_of(catalog, job, request["spec"])})
+    data = attackruns.choices(catalog, await load.attacks_on(api, source["id"]))
     return data, data, made["id"], None
 
 

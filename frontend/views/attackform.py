@@ -11,40 +11,45 @@ from dash.development.base_component import Component
 
 from frontend import forms, parts, specs, words
 from frontend.api import Catalog, Job
-from frontend.views import ids
+from frontend.views import budgets, ids
 from frontend.views.head import ENDED, attack_words
 
-GRIDS = {"digits": [0.0, 0.02, 0.05, 0.1, 0.15, 0.2], "mnist": [0.0, 0.05, 0.1, 0.2, 0.3]}
-DEFAULT_GRID = [0.0, 0.01, 0.02, 0.04, 0.08]
-PIXEL = 1 / 255
 FIRST = ("norm", "steps", "step_size", "restarts")
 """What is asked first; the rest follows in the catalogue's order."""
 
 
 def fresh(source: Job, catalog: Catalog) -> dict[str, Any]:
-    """What a form starts with: PGD where there is one, budgets that suit the data."""
+    """What a form starts with: PGD where there is one, its budgets, as they suit the data."""
     names = [entry["name"] for entry in specs.of_kind(catalog, "attack")]
-    data = source["spec"].get("dataset", {}).get("name")
-    grid = [round(n * PIXEL, 5) for n in (0, 1, 2, 4, 8)] if data == "cifar10" else DEFAULT_GRID
+    first = {"name": "pgd" if "pgd" in names else (names or [""])[0]}
     return {
-        "attacks": [{"name": "pgd" if "pgd" in names else (names or [""])[0]}],
-        "eps_grid": GRIDS.get(str(data), grid),
+        "attacks": [first],
+        "eps_grid": budgets.grid(catalog, first, data_of(source)),
         "split": "test",
         "limit": 1000,
         "seed": 0,
     }
 
 
-def form(catalog: Catalog, spec: Mapping[str, Any]) -> list[Component]:
+def data_of(source: Job) -> str:
+    """The name of the data that a network learned."""
+    return str((source["spec"].get("dataset") or {}).get("name"))
+
+
+def form(
+    catalog: Catalog, source: Job, others: Sequence[Job], spec: Mapping[str, Any]
+) -> list[Component]:
     """Every control, holding what the spec says."""
     line = [
         _names(catalog, spec),
-        _grid(spec),
+        _grid(catalog, spec),
         _whole(ids.ATTACK_LIMIT, "Examples, at most", spec["limit"], least=1),
-        _split(spec),
+        _split(source, spec),
         _whole(ids.ATTACK_SEED, "Seed", spec.get("seed", 0), least=0),
+        _other(catalog, source, others, spec),
     ]
     return [
+        dcc.Store(id=ids.ATTACK_SUGGESTED),
         html.Div(line, className="attack-line"),
         html.Div(params(catalog, spec["attacks"]), id=ids.ATTACK_PARAMS, className="attack-params"),
     ]
@@ -61,11 +66,12 @@ def _names(catalog: Catalog, spec: Mapping[str, Any]) -> Component:
     )
 
 
-def _grid(spec: Mapping[str, Any]) -> Component:
+def _grid(catalog: Catalog, spec: Mapping[str, Any]) -> Component:
+    label, description = grid_words(catalog, spec["attacks"])
     return dmc.TextInput(
         id=ids.ATTACK_GRID,
-        label="ε, the budgets",
-        description="input units, commas between",
+        label=label,
+        description=description,
         value=specs.text(spec["eps_grid"]),
         debounce=400,
         inputWrapperOrder=["label", "input", "description", "error"],
@@ -73,14 +79,52 @@ def _grid(spec: Mapping[str, Any]) -> Component:
     )
 
 
-def _split(spec: Mapping[str, Any]) -> Component:
+def grid_words(catalog: Catalog, attacks: Sequence[Mapping[str, Any]]) -> tuple[str, str]:
+    """What budgets are counted in, and what they mean to each of the attacks."""
+    found = [budgets.budget(catalog, attack) for attack in attacks]
+    told = list(dict.fromkeys(budgets.symbols(one["label"]) for one in found if one))
+    unit = budgets.unit(catalog, attacks[0]) if attacks else "of the attack"
+    return f"Budgets ({unit})", "; ".join([*told, "commas between"])
+
+
+def _split(source: Job, spec: Mapping[str, Any]) -> Component:
+    held = (source["spec"].get("dataset") or {}).get("validation")
     return dmc.Select(
         id=ids.ATTACK_SPLIT,
         label="Split",
-        data=["test", "train"],
+        data=["test", *["validation"] * bool(held), "train"],
         value=spec["split"],
         allowDeselect=False,
         size="sm",
+    )
+
+
+def transfers(catalog: Catalog, attacks: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether one of them is made on another network."""
+    entries = (specs.find(catalog, "attack", str(one.get("name"))) for one in attacks)
+    return any((entry or {"facts": {}}).get("facts", {}).get("transfers") for entry in entries)
+
+
+def _other(
+    catalog: Catalog, source: Job, others: Sequence[Job], spec: Mapping[str, Any]
+) -> Component:
+    same = [one for one in others if data_of(one) == data_of(source) and one["id"] != source["id"]]
+    select = dmc.Select(
+        id=ids.ATTACK_OTHER,
+        label="Made on the network of",
+        description="a trained job of the same data",
+        data=[{"value": one["id"], "label": one["name"] or one["id"]} for one in same],
+        value=spec.get("transfer_from"),
+        placeholder="choose one" if same else "no other network of these data",
+        inputWrapperOrder=["label", "input", "description", "error"],
+        searchable=True,
+        size="sm",
+    )
+    return html.Div(
+        select,
+        id=ids.ATTACK_OTHER_PLACE,
+        className="attack-other",
+        hidden=not transfers(catalog, spec["attacks"]),
     )
 
 
@@ -132,8 +176,8 @@ def _ours(control: Component) -> Component:
     return control
 
 
-def request(catalog: Catalog, source: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What the form asks for; `values` are its controls by path."""
+def asked_attacks(catalog: Catalog, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The attacks that the controls choose, with their parameters."""
     attacks = []
     for name in values.get("names") or []:
         attack: dict[str, Any] = {"name": name}
@@ -142,6 +186,12 @@ def request(catalog: Catalog, source: str, values: Mapping[str, Any]) -> dict[st
             if value is not None and value != "":
                 attack[key] = specs.parsed(schema, value)
         attacks.append(attack)
+    return attacks
+
+
+def request(catalog: Catalog, source: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What the form asks for; `values` are its controls by path."""
+    attacks = asked_attacks(catalog, values)
     numbers = {"type": "array", "items": {"type": "number"}}
     spec = {
         "source": source,
@@ -149,27 +199,32 @@ def request(catalog: Catalog, source: str, values: Mapping[str, Any]) -> dict[st
         "eps_grid": specs.parsed(numbers, values.get("grid") or ""),
         "split": values.get("split") or "test",
     }
+    if values.get("other") and transfers(catalog, attacks):
+        spec["transfer_from"] = values["other"]
     for key in ("limit", "seed"):
         if values.get(key) not in (None, ""):
             spec[key] = values[key]
     return {"kind": "attack", "spec": spec}
 
 
-def name_of(source: Job, spec: Mapping[str, Any]) -> str:
+def name_of(catalog: Catalog, source: Job, spec: Mapping[str, Any]) -> str:
     """PGD-20, linf on weight decay."""
-    names = ", ".join(attack_words(attack) for attack in spec["attacks"])
+    titles = budgets.titles(catalog)
+    names = ", ".join(attack_words(attack, titles) for attack in spec["attacks"])
     return f"{names} on {source['name'] or source['id']}"[:120]
 
 
-def page_form(catalog: Catalog, source: Job, spec: Mapping[str, Any]) -> Component:
+def page_form(
+    catalog: Catalog, source: Job, others: Sequence[Job], spec: Mapping[str, Any]
+) -> Component:
     """The form beside its estimate and button."""
-    body = parts.card(form(catalog, spec), className="attack-form")
+    body = parts.card(form(catalog, source, others, spec), className="attack-form")
     return html.Div([body, _side(ready=source["state"] in ENDED)], className="attack-top")
 
 
 def _side(*, ready: bool) -> Component:
     run = dmc.Button(
-        "Run on the test set" if ready else "Still training",
+        "Run the attack" if ready else "Still training",
         id=ids.ATTACK_RUN,
         disabled=not ready,
         fullWidth=True,
@@ -204,44 +259,4 @@ def estimate(cost: Mapping[str, Any]) -> Component:
     return html.Dl(
         [part for name, value in rows for part in (html.Dt(name), html.Dd(value))],
         className="estimate",
-    )
-
-
-def choices(attacks: Sequence[Job]) -> list[dict[str, str]]:
-    """The attack jobs of a network, as a select shows them."""
-    return [
-        {
-            "value": job["id"],
-            "label": f"{', '.join(attack_words(a) for a in job['spec'].get('attacks', []))}"
-            f" · {words.ago(job['created_at'])}"
-            + (f" · {job['state']}" if job["state"] in ("failed", "cancelled") else ""),
-        }
-        for job in attacks
-    ]
-
-
-def picker(attacks: Sequence[Job], main: str | None, overlay: Sequence[str]) -> Component:
-    """Which results are shown, and which are drawn beside them."""
-    data = choices(attacks)
-    return html.Div(
-        [
-            dmc.Select(
-                id=ids.ATTACK_MAIN,
-                label="Results of",
-                data=data,
-                value=main,
-                placeholder="none yet",
-                allowDeselect=False,
-                size="sm",
-            ),
-            dmc.MultiSelect(
-                id=ids.ATTACK_OVERLAY,
-                label="Drawn beside it",
-                data=data,
-                value=list(overlay),
-                clearable=True,
-                size="sm",
-            ),
-        ],
-        className="attack-picker",
     )

@@ -11,7 +11,7 @@ from dash.development.base_component import Component
 
 from frontend import links, parts
 from frontend.api import Api, ApiError, Catalog, Job
-from frontend.views import attackform, example, ids, load, result
+from frontend.views import attackform, attackruns, example, ids, load, networks, result
 from frontend.views import head as about
 
 
@@ -28,18 +28,20 @@ def head(job: Job | None) -> Component:
 
 
 def form(
-    catalog: Catalog, job: Job, attacks: list[Job], others: list[Job], asked: Mapping[str, Any]
+    catalog: Catalog, job: Job, attacks: list[Job], trained: list[Job], asked: Mapping[str, Any]
 ) -> Component:
+    """The instrument, the form and the choice of results; `trained` are the networks there are."""
+    others = networks.alike(job, trained)
     known = [attack["id"] for attack in attacks]
     main = asked["run"] if asked["run"] in known else (known[0] if known else None)
     spec = attackform.fresh(job, catalog) | _shared(asked.get("r"))
     beside = [one for one in asked["beside"] if one in known and one != main]
     return html.Div(
         [
-            dcc.Store(id="attack-source", data={"id": job["id"], "name": job["name"]}),
+            dcc.Store(id="attack-source", data={"id": job["id"], "data": attackform.data_of(job)}),
             example.example(catalog, job, others, load.scheme(), asked.get("moves")),
-            attackform.page_form(catalog, job, spec),
-            attackform.picker(attacks, main, beside),
+            attackform.page_form(catalog, job, trained, spec),
+            attackruns.picker(catalog, attacks, main, beside),
         ]
     )
 
@@ -50,9 +52,8 @@ def _shared(packed: str | None) -> dict[str, Any]:
     spec = (request or {}).get("spec")
     if not isinstance(spec, dict) or not isinstance(spec.get("attacks"), list):
         return {}
-    return {
-        key: spec[key] for key in ("attacks", "eps_grid", "split", "limit", "seed") if key in spec
-    }
+    wanted = ("attacks", "eps_grid", "split", "limit", "seed", "transfer_from")
+    return {key: spec[key] for key in wanted if key in spec}
 
 
 def wrong(error: ApiError) -> Component:

@@ -54,15 +54,6 @@ def grid(catalog: Catalog, attack: Mapping[str, Any], data: str | None) -> list[
     return [float(eps) for eps in found["grid"]]
 
 
-def suggested(catalog: Catalog, data: str | None) -> set[str]:
-    """Every grid that a form may have filled in by itself, as text."""
-    found = {specs.text(SUIT[data])} if data in SUIT else set()
-    for entry in specs.of_kind(catalog, "attack"):
-        for one in (entry.get("facts") or {}).get("budgets", []):
-            found.add(specs.text([float(eps) for eps in one["grid"]]))
-    return found
-
-
 def titles(catalog: Catalog | None) -> dict[str, str]:
     """The attacks' titles by name."""
     entries = specs.of_kind(catalog, "attack") if catalog else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from dash import dcc, html
@@ -44,11 +45,15 @@ def what(job: Job) -> str:
     return " · ".join(str(part) for part in told if part)
 
 
-def attack_words(attack: Mapping[str, Any]) -> str:
-    """PGD-20, linf."""
+def attack_words(
+    attack: Mapping[str, Any], titles: Mapping[str, str] = MappingProxyType({})
+) -> str:
+    """PGD-20, linf; without its entry's title by its name, short ones being abbreviations."""
     steps = f"-{attack['steps']}" if attack.get("steps") else ""
     norm = f", {attack['norm']}" if attack.get("norm") else ""
-    return f"{str(attack.get('name')).upper()}{steps}{norm}"
+    name = str(attack.get("name"))
+    plain = name.upper() if len(name) <= 4 else name.replace("_", " ").capitalize()
+    return f"{titles.get(name) or plain}{steps}{norm}"
 
 
 def diagnostic_words(spec: Mapping[str, Any]) -> str:

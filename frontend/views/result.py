@@ -8,14 +8,16 @@ from typing import Any
 from dash import html
 from dash.development.base_component import Component
 
-from frontend import parts, words
+from frontend import parts, specs, words
+from frontend.api import Entry
 from frontend.plots import shapes
 from frontend.plots.shapes import Curve
 from frontend.plots.theme import Theme, empty, nth, theme
+from frontend.views import budgets
 from frontend.views.curves import Told
 from frontend.views.figures import examples
 from frontend.views.gallery import gallery
-from frontend.views.head import attack_words
+from frontend.views.head import ENDED, attack_words
 from frontend.views.plotcard import plot_card
 
 Checks = Sequence[tuple[str, Any, str]]
@@ -25,34 +27,49 @@ WORST = "attack/worst/accuracy"
 def result(told: Told, others: Sequence[Told], scheme: str) -> list[Component]:
     """Every card of an attack job; `others` are drawn into its accuracy plot."""
     look = theme(scheme)
-    return [
-        html.Div(
-            [
-                accuracy_card([told, *others], look),
-                evaluation_card(told),
-                loss_card(told, look),
-                gallery_card(told, look),
-            ],
-            className="attack-cards",
-        )
-    ]
+    cards = [accuracy_card([told, *others], look), evaluation_card(told)]
+    if expects(told, "loss", "steps"):
+        cards.append(loss_card(told, look))
+    if expects(told, "gallery", "inputs"):
+        cards.append(gallery_card(told, look))
+    return [html.Div(cards, className="attack-cards")]
 
 
 def attacks_of(told: Told) -> list[Mapping[str, Any]]:
     return list(told.job["spec"].get("attacks") or [])
 
 
+def words_of(told: Told, attack: Mapping[str, Any]) -> str:
+    """An attack of a job, by its title."""
+    return attack_words(attack, budgets.titles(told.catalog))
+
+
+def expects(told: Told, measurement: str, by: str) -> bool:
+    """Whether an attack of the job told a measurement, or may yet: one that climbs step by step
+    tells its loss, one that moves inputs leaves pictures."""
+    names = [attack["name"] for attack in attacks_of(told)]
+    if any(told.newest(f"attack/{name}/{measurement}") for name in names):
+        return True
+    if told.job["state"] in ENDED or told.catalog is None:
+        return told.job["state"] not in ENDED
+    entries = [specs.find(told.catalog, "attack", name) for name in names]
+    return any(by in _promises(entry) for entry in entries if entry)
+
+
+def _promises(entry: Entry) -> set[str]:
+    moves = (entry.get("facts") or {}).get("moves")
+    return {*specs.parameters(entry), *({"inputs"} if moves != "weights" else ())}
+
+
 def accuracy_card(shown: Sequence[Told], look: Theme) -> Component:
     main = shown[0]
     drawn = [curve for place, told in enumerate(shown) for curve in _accuracies(told, place)]
     styled = [_styled(curve, index) for index, curve in enumerate(drawn)]
-    norms = sorted({str(a["norm"]) for told in shown for a in attacks_of(told) if a.get("norm")})
-    x_title = f"ε ({', '.join(norms)})" if norms else "ε"
     figure = (
         shapes.curves(
             look,
             styled,
-            x_title=x_title,
+            x_title=_budgets(styled),
             y_title="accuracy under attack",
             percent=True,
             clean=_clean(main),
@@ -64,12 +81,17 @@ def accuracy_card(shown: Sequence[Told], look: Theme) -> Component:
         figure.update_xaxes(range=_span(shown))
     several = f"{len(shown)} jobs · " if len(shown) > 1 else ""
     about = f"{several}{examples(main.job)} {main.job['spec'].get('split', 'test')} examples"
-    return plot_card(
-        "attack-accuracy",
-        "Accuracy against ε",
-        f"{about}; bands are 95 % Wilson intervals",
-        figure,
-    )
+    drawn_at_random = any(_is_mean(curve) for curve in styled)
+    mean = ", of a mean from the lowest to the highest draw" if drawn_at_random else ""
+    bands = f"bands are 95 % Wilson intervals{mean}"
+    title = "Accuracy under attack"
+    return plot_card("attack-accuracy", title, f"{about}; {bands}", figure)
+
+
+def _budgets(drawn: Sequence[Curve]) -> str:
+    """What the budgets mean, as the curves themselves say; all that they say."""
+    told = (budgets.symbols(str(curve.value.get("x_label") or "ε")) for curve in drawn)
+    return " / ".join(dict.fromkeys(told))
 
 
 def _span(shown: Sequence[Told]) -> list[float]:
@@ -88,22 +110,37 @@ def _accuracies(told: Told, place: int) -> list[Curve]:
         path = f"attack/{attack['name']}/accuracy"
         item = told.newest(path)
         if item and item["shape"] == "curve":
-            label = attack_words(attack) if place == 0 else f"{name}: {attack_words(attack)}"
-            found.append(Curve(item["value"], label, "vermillion", series=path))
+            label = words_of(told, attack) if place == 0 else f"{name}: {words_of(told, attack)}"
+            found += [Curve(item["value"], label, "vermillion", series=path), *_mean(told, attack)]
     if worst and (place or len(attacks) > 1):
         label = name if place else "worst of them"
         found.append(Curve(worst["value"], label, "vermillion", series=WORST))
     return found
 
 
+def _mean(told: Told, attack: Mapping[str, Any]) -> list[Curve]:
+    """The mean over what an attack drew at random, where it drew several."""
+    path = f"attack/{attack['name']}/mean_accuracy"
+    item = told.newest(path)
+    label = f"{words_of(told, attack)}: {item['value']['y_label']}" if item else ""
+    return [Curve(item["value"], label, "vermillion", series=path)] if item else []
+
+
+def _is_mean(curve: Curve) -> bool:
+    return curve.series.endswith("/mean_accuracy")
+
+
 def _styled(curve: Curve, index: int) -> Curve:
     shade, dash, marker = nth(index)
-    dash = "dash" if curve.label == "worst of them" else dash
+    dash = "dash" if curve.label == "worst of them" else "dot" if _is_mean(curve) else dash
     return Curve(curve.value, curve.label, shade, dash, marker, curve.series)
 
 
 def _clean(told: Told) -> float | None:
-    """The accuracy at ε = 0 of whichever curve has it."""
+    """As it was told; of older jobs the accuracy at ε = 0 of whichever curve has it."""
+    told_clean = told.newest("attack/clean/accuracy")
+    if told_clean and isinstance(told_clean["value"], int | float):
+        return float(told_clean["value"])
     for attack in attacks_of(told):
         item = told.newest(f"attack/{attack['name']}/accuracy")
         for x, y in zip(item["value"]["x"], item["value"]["y"], strict=True) if item else ():
@@ -119,17 +156,17 @@ def loss_card(told: Told, look: Theme) -> Component:
         item = told.newest(path)
         if item:
             shade, dash, marker = nth(index)
-            drawn.append(Curve(item["value"], attack_words(attack), shade, dash, marker, path))
+            drawn.append(Curve(item["value"], words_of(told, attack), shade, dash, marker, path))
     figure = (
         shapes.curves(look, drawn, x_title="step of the attack", y_title="cross-entropy (nats)")
         if drawn
-        else empty(look, "Shown once the largest ε has been attacked.")
+        else empty(look, "Shown once the largest budget has been attacked.")
     )
     grid = told.job["spec"].get("eps_grid") or [0]
     return plot_card(
         "attack-loss",
         "Loss along the attack",
-        f"mean over the examples, at ε = {max(grid):g}",
+        f"mean over the examples, at the largest budget, {max(grid):g}",
         figure,
     )
 
@@ -144,8 +181,9 @@ def evaluation_card(told: Told) -> Component:
     for attack, item in tables:
         if item is None:
             continue
-        body.append(_trusted(attack, list(_checks(item["value"])), alone=len(attacks) == 1))
-    waiting = html.P("The checks come with the last ε.", className="about")
+        checks, alone = list(_checks(item["value"])), len(attacks) == 1
+        body.append(_trusted(words_of(told, attack), checks, alone=alone))
+    waiting = html.P("The checks come with the last budget.", className="about")
     names = " ".join(f"attack/{attack['name']}/card" for attack in attacks)
     return html.Div(
         parts.card(
@@ -159,7 +197,7 @@ def evaluation_card(told: Told) -> Component:
     )
 
 
-def _trusted(attack: Mapping[str, Any], checks: Checks, *, alone: bool) -> Component:
+def _trusted(name: str, checks: Checks, *, alone: bool) -> Component:
     """An attack's checks; of several attacks those are folded that passed them all."""
     listed = html.Ul([_check(*row) for row in checks], className="checks")
     if alone:
@@ -168,7 +206,7 @@ def _trusted(attack: Mapping[str, Any], checks: Checks, *, alone: bool) -> Compo
     careful = sum(passed is None for _, passed, _ in checks)
     told = [f"{failed} failed"] * bool(failed) + [f"{careful} to be careful with"] * bool(careful)
     words = ", ".join(told) or f"all {len(checks)} passed"
-    summary = html.Summary([html.Strong(attack_words(attack)), f": {words}"])
+    summary = html.Summary([html.Strong(name), f": {words}"])
     return html.Details([summary, listed], open=bool(told), className="trusted")
 
 
@@ -209,12 +247,11 @@ def gallery_card(told: Told, look: Theme) -> Component:
         item = told.newest(f"attack/{attack['name']}/gallery")
         if item is None:
             continue
-        title = attack_words(attack) if len(attacks_of(told)) > 1 else ""
+        title = words_of(told, attack) if len(attacks_of(told)) > 1 else ""
         shown += _moves(item["value"], look) if _is_points(item) else _pictures(item, title)
         scales += list((item["value"].get("scale") or {}).values())
     if not shown:
-        over = told.job["state"] in ("succeeded", "failed", "cancelled")
-        shown = [html.P(_no_pictures(told, over=over), className="about")]
+        shown = [html.P("Pictures come with the last budget.", className="about")]
     galleries = " ".join(f"attack/{attack['name']}/gallery" for attack in attacks_of(told))
     return html.Div(
         parts.card(
@@ -234,12 +271,6 @@ def _scale(scales: Sequence[float]) -> str:
         return ""
     ends = words.number(max(scales), 2)
     return f"; perturbations are blue at −{ends}, white at 0, red at {ends}"
-
-
-def _no_pictures(told: Told, *, over: bool) -> str:
-    if not over:
-        return "Pictures come with the last ε."
-    return "This attack left no pictures: data of two inputs has none, a job cut short has none."
 
 
 def _is_points(item: Mapping[str, Any]) -> bool:

@@ -6,12 +6,16 @@ from typing import Any
 
 import pytest
 
-from frontend.views import attackform, ids, result
+from frontend.views import attackform, budgets, ids, result
 from frontend.views.curves import Told
 from tests.frontend.test_job_views import found, job, parts, text
 from tests.frontend.test_plots_shapes import ACCURACY, IMAGES
 
 NORM = {"enum": ["linf", "l2"], "type": "string", "default": "linf"}
+BUDGETS = [
+    {"label": "eps, linf of the change", "grid": [0.0, 0.02, 0.2], "when": {"norm": "linf"}},
+    {"label": "eps, l2 of the change", "grid": [0.0, 0.5, 2.0], "when": {"norm": "l2"}},
+]
 CATALOG: Any = {
     "hash": "h",
     "entries": [
@@ -29,7 +33,7 @@ CATALOG: Any = {
                     "random_start": {"type": "boolean", "default": True},
                 }
             },
-            "facts": {},
+            "facts": {"moves": "inputs", "unit": "input units", "budgets": BUDGETS},
         },
         {
             "kind": "attack",
@@ -37,7 +41,32 @@ CATALOG: Any = {
             "title": "FGSM",
             "summary": "One step.",
             "schema": {"properties": {"norm": NORM}},
-            "facts": {},
+            "facts": {"moves": "inputs", "unit": "input units", "budgets": BUDGETS},
+        },
+        {
+            "kind": "attack",
+            "name": "bit_flip",
+            "title": "Bit flips",
+            "summary": "Chance.",
+            "schema": {"properties": {"draws": {"type": "integer", "default": 10}}},
+            "facts": {
+                "moves": "weights",
+                "unit": "probability",
+                "budgets": [{"label": "p, of a flip", "grid": [0.0, 0.001], "when": {}}],
+            },
+        },
+        {
+            "kind": "attack",
+            "name": "transfer",
+            "title": "Transfer",
+            "summary": "Made elsewhere.",
+            "schema": {"properties": {"norm": NORM}},
+            "facts": {
+                "moves": "inputs",
+                "unit": "input units",
+                "budgets": BUDGETS,
+                "transfers": True,
+            },
         },
     ],
 }
@@ -99,7 +128,8 @@ def test_the_form_asks_for_what_its_controls_say() -> None:
             "seed": 3,
         },
     }
-    assert attackform.name_of(job(), request["spec"]) == "PGD-40, l2 on WEISSI on digits"
+    named = attackform.name_of(CATALOG, job(), request["spec"])
+    assert named == "PGD-40, l2 on WEISSI on digits"
 
 
 def test_what_cannot_be_read_is_left_for_the_api_to_refuse() -> None:
@@ -116,25 +146,63 @@ def test_the_form_is_made_of_the_catalogue_without_the_single_budget() -> None:
     assert found(shown, ids.attack_flag("pgd.random_start")).checked
 
 
-def test_a_fresh_form_has_budgets_that_suit_the_data() -> None:
+def test_a_fresh_form_has_the_budgets_of_its_attack_or_those_that_suit_the_data() -> None:
     spec = attackform.fresh(job(), CATALOG)
     assert spec["attacks"] == [{"name": "pgd"}]
-    assert spec["eps_grid"][0] == 0
+    assert spec["eps_grid"] == [0.0, 0.02, 0.2]
     pixels = attackform.fresh(job(spec={"dataset": {"name": "cifar10"}}), CATALOG)["eps_grid"]
     assert pixels[-1] == round(8 / 255, 5)
+    assert budgets.grid(CATALOG, {"name": "pgd", "norm": "l2"}, "cifar10") == [0.0, 0.5, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("attacks", "label", "description"),
+    [
+        (["pgd"], "Budgets (input units)", "ε, linf of the change; commas between"),
+        (["pgd", "fgsm"], "Budgets (input units)", "ε, linf of the change; commas between"),
+        (["bit_flip"], "Budgets (probability)", "p, of a flip; commas between"),
+    ],
+)
+def test_budgets_are_told_in_the_units_of_the_attack(
+    attacks: list[str], label: str, description: str
+) -> None:
+    asked = [{"name": name} for name in attacks]
+    assert attackform.grid_words(CATALOG, asked) == (label, description)
+
+
+def page_form(source: Any, others: Any = (), **changes: Any) -> Any:
+    spec = attackform.fresh(source, CATALOG) | changes
+    return attackform.page_form(CATALOG, source, others, spec)
+
+
+def test_a_transferred_attack_asks_for_the_other_network() -> None:
+    near, far = job(id="near"), job(id="far", spec={"dataset": {"name": "moons"}})
+    plain = page_form(job(), [job(), near, far])
+    assert found(plain, ids.ATTACK_OTHER_PLACE).hidden
+    shown = page_form(job(), [job(), near, far], attacks=[{"name": "transfer"}])
+    assert not found(shown, ids.ATTACK_OTHER_PLACE).hidden
+    assert [one["value"] for one in found(shown, ids.ATTACK_OTHER).data] == ["near"]
+    values = {"names": ["transfer"], "grid": "0.1", "other": "near"}
+    assert attackform.request(CATALOG, "abc", values)["spec"]["transfer_from"] == "near"
+    values["names"] = ["pgd"]
+    assert "transfer_from" not in attackform.request(CATALOG, "abc", values)["spec"]
+
+
+def test_the_validation_split_is_offered_where_the_data_hold_some_out() -> None:
+    assert found(page_form(job()), ids.ATTACK_SPLIT).data == ["test", "train"]
+    held = job(spec={"dataset": {"name": "digits", "validation": 0.2}})
+    assert found(page_form(held), ids.ATTACK_SPLIT).data == ["test", "validation", "train"]
 
 
 def test_a_network_in_training_cannot_be_attacked_yet() -> None:
-    spec = attackform.fresh(job(), CATALOG)
-    assert found(attackform.page_form(CATALOG, job(), spec), ids.ATTACK_RUN).disabled
-    ended = attackform.page_form(CATALOG, job(state="succeeded"), spec)
-    assert not found(ended, ids.ATTACK_RUN).disabled
+    assert found(page_form(job()), ids.ATTACK_RUN).disabled
+    assert not found(page_form(job(state="succeeded")), ids.ATTACK_RUN).disabled
 
 
 def test_a_result_shows_curve_loss_card_and_pictures() -> None:
     shown = result.result(Told(attack(), ITEMS), [], "light")
     figure = found(shown, ids.plot("attack-accuracy")).figure
-    assert figure.layout.xaxis.title.text == "ε (linf)"
+    assert figure.layout.xaxis.title.text == ACCURACY["x_label"].replace("eps", "ε")
     assert list(figure.layout.xaxis.range) == pytest.approx([-0.006, 0.206])
     assert "90.0 %" in figure.layout.annotations[0].text
     assert list(found(shown, ids.plot("attack-loss")).figure.data[0].y) == [0.1, 1.2]
@@ -189,5 +257,39 @@ def test_a_result_that_has_not_come_says_what_will() -> None:
     )
     assert "Pictures come" in text(found(shown, "attack-gallery"))
     assert "checks come" in text(found(shown, "attack-evaluation"))
-    over = result.result(Told(attack(), []), [], "light")
-    assert "two inputs" in text(found(over, "attack-gallery"))
+
+
+def ids_of(shown: Any) -> set[Any]:
+    cards = {"card-attack-accuracy", "attack-evaluation", "card-attack-loss", "attack-gallery"}
+    return {
+        getattr(part, "id", None) for part in parts(shown) if type(part).__name__ != "Graph"
+    } & cards
+
+
+def test_cards_that_an_attack_never_fills_are_not_there() -> None:
+    spec = {**attack()["spec"], "attacks": [{"name": "bit_flip"}]}
+    items = [shape("attack/bit_flip/accuracy", ACCURACY, "curve")]
+    for state in ("running", "succeeded"):
+        told = Told(attack(spec=spec, state=state), items, catalog=CATALOG)
+        shown = result.result(told, [], "light")
+        assert ids_of(shown) == {"card-attack-accuracy", "attack-evaluation"}
+    running = Told(attack(state="running"), [], catalog=CATALOG)
+    assert len(ids_of(result.result(running, [], "light"))) == 4
+
+
+def test_the_mean_over_draws_is_drawn_and_called_so_by_the_entrys_title() -> None:
+    spec = {**attack()["spec"], "attacks": [{"name": "bit_flip"}]}
+    mean = {**ACCURACY, "y_label": "mean accuracy of 10 draws"}
+    items = [
+        shape("attack/clean/accuracy", 0.875, "scalar"),
+        shape("attack/bit_flip/accuracy", ACCURACY, "curve"),
+        shape("attack/bit_flip/mean_accuracy", mean, "curve"),
+    ]
+    shown = result.result(Told(attack(spec=spec), items, catalog=CATALOG), [], "light")
+    figure = found(shown, ids.plot("attack-accuracy")).figure
+    drawn = [trace for trace in figure.data if trace.meta["role"] == "curve"]
+    names = ["Bit flips", "Bit flips: mean accuracy of 10 draws"]
+    assert [trace.name for trace in drawn] == names
+    assert [trace.line.dash for trace in drawn] == ["solid", "dot"]
+    assert "87.5 %" in figure.layout.annotations[0].text
+    assert "lowest to the highest draw" in text(found(shown, ids.plot_id("attack-accuracy")))
