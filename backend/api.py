@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backend.app import create_app
 from backend.auth import Gate, token_of
+from backend.patience import Impatient
 from backend.queue import Queue
 from backend.store.engine import open_store
 from worker.contract import catalog
@@ -57,6 +58,7 @@ def serve(settings: Settings) -> int:
         access_log=False,
         timeout_graceful_shutdown=2,
         server_header=False,
+        http=Impatient,
         ws="none",
     )
     for name in (signal.SIGTERM, signal.SIGINT):

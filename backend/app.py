@@ -13,6 +13,7 @@ from backend.access import Door
 from backend.audit import Audit
 from backend.auth import Gate, allowed_hosts
 from backend.hub import Hub
+from backend.limits import Buckets
 from backend.parts import Parts
 from backend.queue import Queue
 from backend.reading import known_query
@@ -64,7 +65,8 @@ def create_app(
         app.include_router(room.router, prefix=PREFIX)
     app.include_router(health.router, include_in_schema=False)
     errors.install(app)
-    return Gate(app, Door(token, store), Audit(store), allowed_hosts(settings))
+    door, buckets = Door(token, store), Buckets(settings.rate_limit)
+    return Gate(app, door, Audit(store), buckets, allowed_hosts(settings))
 
 
 @asynccontextmanager

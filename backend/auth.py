@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import secrets
 from collections.abc import Callable, Iterable
@@ -17,6 +16,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from backend.access import DOES, NEEDED, OWNER, Door, Role, Visitor, Watch
 from backend.audit import Audit
 from backend.errors import Problem, away
+from backend.limits import Buckets
+from backend.patience import timely
 from worker.contract.settings import Settings
 
 COOKIE = "normscope_token"
@@ -40,14 +41,17 @@ HEADERS = {
 class Gate:
     """Wraps the application; nothing is reached but through here."""
 
-    def __init__(self, app: ASGIApp, door: Door, audit: Audit, hosts: Iterable[str]) -> None:
-        self.app, self.door, self.audit, self.hosts = app, door, audit, frozenset(hosts)
+    def __init__(
+        self, app: ASGIApp, door: Door, audit: Audit, buckets: Buckets, hosts: Iterable[str]
+    ) -> None:
+        self.app, self.door, self.audit = app, door, audit
+        self.buckets, self.hosts = buckets, frozenset(hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
         elif scope["type"] == "http":
-            await self._http(scope, _bounded(receive), _hardened(send))
+            await self._http(scope, _bounded(timely(receive)), _hardened(send))
         else:
             await receive()
             await send({"type": "websocket.close", "code": 4401, "reason": "none here"})
@@ -98,6 +102,7 @@ class Gate:
             raise Problem(401, detail, headers={"WWW-Authenticate": "Bearer"})
         if _bearer(headers) is None and scope["method"] not in SAFE and not _intended(headers):
             raise Problem(403, f"With a cookie, a change needs the header {INTENT}: 1.")
+        self.buckets.take(visitor.name)
         return visitor
 
 
@@ -206,16 +211,9 @@ def token_of(settings: Settings) -> str:
     """
     if settings.token is not None:
         return settings.token
-    if not is_loopback(settings.host):
+    if not settings.on_loopback:
         raise ValueError("NORMSCOPE_TOKEN must be set to listen on more than this machine")
     return stored_token(settings.data_dir / "token")
-
-
-def is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def stored_token(path: Path) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from kombu.exceptions import OperationalError as QueueError
 from redis.exceptions import RedisError
 
+from backend.access import Role
 from backend.errors import Problem, bad_field
 from backend.estimate import (
     Estimate,
@@ -154,6 +155,7 @@ def launch(given: Parts, body: Any, key: str | None = None) -> tuple[jobs.Row, b
         return first, False
     new, _ = prepared(given, body)
     require_room(given)
+    require_share(given, new["estimate"]["seconds"])
     (row,) = queue_all(given, [{**new, "idempotency_key": key, "request_hash": digest}])
     return row, True
 
@@ -190,6 +192,21 @@ def require_room(given: Parts, more: int = 1) -> None:
         waiting = jobs.counts(connection).get("queued", 0)
     if waiting + more > given.settings.queue_limit:
         detail = f"{waiting} jobs wait already; {given.settings.queue_limit} may."
+        raise Problem(429, detail, headers={"Retry-After": "30"})
+
+
+def require_share(given: Parts, seconds: float) -> None:
+    """429 where so many estimated seconds more are too many for one token, unless an admin's."""
+    visitor, most = given.visitor, given.settings.token_cost_limit_s
+    if visitor.role is Role.ADMIN:
+        return
+    with given.store.read() as connection:
+        asked = sum(estimate["seconds"] for estimate in jobs.estimates(connection, visitor.name))
+    if asked + seconds > most:
+        detail = (
+            f"The unfinished jobs of {visitor.name} would take {asked + seconds:.0f} s by their"
+            f" estimates; {most:.0f} s may wait and run."
+        )
         raise Problem(429, detail, headers={"Retry-After": "30"})
 
 

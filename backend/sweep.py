@@ -116,6 +116,7 @@ def start(given: Parts, value: Any, key: str | None) -> tuple[jobs.Row, bool]:
         return first, False
     grid, made = prepared(given, asked)
     launch.require_room(given, len(made))
+    launch.require_share(given, sum(new["estimate"]["seconds"] for new in made))
     row = {
         "id": launch.new_id(),
         "name": asked.name or asked.base.get("name") or made[0]["name"].split(" · ")[0],

@@ -13,12 +13,13 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import httpx
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from frontend.api import COOKIE
 from frontend.door import away_page, login_page
+from frontend.patience import timely
 from frontend.proxy import Proxy
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -51,7 +52,7 @@ class Gate:
         elif scope["type"] == "websocket":
             await self._websocket(scope, receive, send)
         else:
-            await self._http(scope, receive, self._hardened(send))
+            await self._http(scope, timely(receive), self._hardened(send))
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
@@ -104,17 +105,21 @@ class Gate:
         return login_page(request.url.path, wrong=False)
 
     async def _login(self, request: Request) -> Response:
-        body = await _short_body(request)
+        try:
+            body = await _short_body(request)
+        except ClientDisconnect:
+            return PlainTextResponse("The form took too long.\n", 408)
         form = QueryParams(body.decode("utf-8", "replace"))
-        return await self._enter(form.get("token", "").strip(), form.get("next", "/"))
+        return await self._enter(request, form.get("token", "").strip(), form.get("next", "/"))
 
     async def _exchange(self, request: Request) -> Response:
         """`/?token=…` becomes a cookie at once, and the token leaves the address."""
         rest = [(k, v) for k, v in parse_qsl(request.url.query) if k != "token"]
         query = f"?{urlencode(rest)}" if rest else ""
-        return await self._enter(request.query_params["token"], request.url.path + query)
+        target = request.url.path + query
+        return await self._enter(request, request.query_params["token"], target)
 
-    async def _enter(self, token: str, target: str) -> Response:
+    async def _enter(self, request: Request, token: str, target: str) -> Response:
         good = await self.tokens.good(token)
         target = local_path(target)
         if good is None:
@@ -122,7 +127,8 @@ class Gate:
         if not good:
             return login_page(target, wrong=True)
         answer = RedirectResponse(target, 303)
-        answer.set_cookie(COOKIE, token, httponly=True, samesite="strict", path="/")
+        https = request.url.scheme == "https"  # as the reverse proxy of this machine tells
+        answer.set_cookie(COOKIE, token, httponly=True, samesite="strict", path="/", secure=https)
         answer.headers["cache-control"] = "no-store"
         return answer
 

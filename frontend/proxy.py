@@ -40,7 +40,9 @@ class Proxy:
             return await self._passed(request)
         except httpx.LocalProtocolError:
             return nowhere()
-        except (httpx.TransportError, ClientDisconnect):
+        except ClientDisconnect:
+            return problem(408, "Request Timeout", "The body took too long.")
+        except httpx.TransportError:
             return unavailable()
 
     async def _passed(self, request: Request) -> Response:

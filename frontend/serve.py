@@ -7,6 +7,7 @@ import logging
 import uvicorn
 
 from frontend.app import create_app
+from frontend.patience import Impatient
 from frontend.settings import Settings
 
 UPGRADES = ("Unsupported upgrade request", "No supported WebSocket library")
@@ -22,6 +23,7 @@ def main() -> None:
         port=settings.port,
         log_level="warning",
         server_header=False,
+        http=Impatient,
         ws="none",
         timeout_graceful_shutdown=0,  # an open event stream would hold the process
         timeout_keep_alive=30,

@@ -30,6 +30,8 @@ class WellFormed:
         try:
             body = await _body(request)
         except ClientDisconnect:
+            late = problem(408, "Request Timeout", "The body took too long.")
+            await late(scope, receive, send)
             return
         wrong = _wrong(request.headers.get("content-type", ""), body, self.callbacks)
         if wrong:

@@ -37,6 +37,8 @@ class StartError(Exception):
 def main() -> int:
     """Run until a signal or a hopeless process ends it; the exit code says which."""
     settings = read_settings()
+    if settings.token is None and not settings.on_loopback:
+        raise StartError("NORMSCOPE_TOKEN must be set to listen on more than this machine")
     data_dir = settings.data_dir.resolve()
     prepare(data_dir)
     with only_one(data_dir, address(settings)):

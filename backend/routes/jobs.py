@@ -183,6 +183,7 @@ def resume(given: Given, id: str) -> Response:
     if row["state"] in ("queued", "interrupted"):
         return json(job_document(row), 202)
     launch.require_room(given)
+    launch.require_share(given, (row["estimate"] or {}).get("seconds", 0.0))
     with given.store.write() as connection:
         changed = attempts.resume(connection, row)
     if changed is None:

@@ -99,6 +99,12 @@ def unpublished(connection: Connection, limit: int = 1000) -> list[Row]:
     return [dict(row) for row in connection.execute(query).mappings()]
 
 
+def estimates(connection: Connection, owner: str) -> list[dict[str, Any]]:
+    """Of the unfinished jobs that one token asked for."""
+    query = select(job.c.estimate).where(job.c.owner == owner, job.c.state.in_(UNFINISHED))
+    return [estimate for estimate in connection.scalars(query) if estimate]
+
+
 def counts(connection: Connection) -> dict[str, int]:
     """How many jobs are in each state."""
     found = connection.execute(select(job.c.state, func.count()).group_by(job.c.state))

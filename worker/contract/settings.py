@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, NamedTuple
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -38,6 +39,18 @@ class Settings(BaseModel):
     allowed_hosts: str = Field("", description="further Host names to answer to, by commas")
     cost_limit_s: float = Field(86_400, gt=0, description="longest job, in estimated seconds")
     queue_limit: int = Field(10_000, ge=1, description="most jobs that may wait")
+    rate_limit: float = Field(200, gt=0, description="requests a second of one token")
+    token_cost_limit_s: float = Field(
+        604_800, gt=0, description="estimated seconds that a token's jobs may wait and run"
+    )
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach what listens on `host`."""
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
 
     @field_validator("*", mode="before")
     @classmethod

@@ -1,0 +1,59 @@
+"""How long a visitor may take over a request: one that dawdles holds nothing up for long."""
+
+from __future__ import annotations
+
+import asyncio
+
+import h11
+from starlette.types import Message, Receive
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+HEAD_S = 10.0
+BODY_S = 45.0
+"""Longer than the API's own patience, so that what is passed on to it gets the API's answer."""
+
+
+class Impatient(H11Protocol):
+    """Closes a connection whose request's head does not come: uvicorn would wait for ever."""
+
+    _late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._expect(True)
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._expect(self.conn.their_state is h11.IDLE)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._expect(False)
+        super().connection_lost(exc)
+
+    def _expect(self, head: bool) -> None:
+        """Run the clock while a head is awaited: from its first byte, not from its last."""
+        if head and self._late is None:
+            self._late = self.loop.call_later(HEAD_S, self.transport.close)
+        elif not head and self._late is not None:
+            self._late.cancel()
+            self._late = None
+
+
+def timely(receive: Receive) -> Receive:
+    """The visitor counts as gone where a body takes longer than BODY_S."""
+    until = asyncio.get_running_loop().time() + BODY_S
+    whole = False
+
+    async def receiving() -> Message:
+        nonlocal whole
+        if whole:
+            return await receive()
+        try:
+            async with asyncio.timeout_at(until):
+                message = await receive()
+        except TimeoutError:
+            return {"type": "http.disconnect"}
+        whole = not message.get("more_body", False)
+        return message
+
+    return receiving
