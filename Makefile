@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 SETUP = @$(if $(PYTHON),,echo "Normscope needs Python 3.11, and there is no python3.11 on PATH." >&2; exit 1;) $(PYTHON) backend/local/install.py
 
-.PHONY: run test test-slow test-gpu test-compose check bench catalog picture secrets clean
+.PHONY: run test test-slow test-gpu test-compose test-faults check bench catalog picture secrets clean
 
 run:  ## start the whole explorer and print its address
 	$(SETUP) local
@@ -12,7 +12,7 @@ run:  ## start the whole explorer and print its address
 test:  ## everything that must hold before a commit lands
 	$(SETUP) dev browser
 	@$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow and not gpu and not compose"
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not slow and not gpu and not compose and not faults"
 
 test-slow:  ## what takes minutes
 	$(SETUP) dev browser
@@ -25,6 +25,10 @@ test-gpu:  ## what needs a CUDA device
 test-compose:  ## what needs a Docker engine
 	$(SETUP) dev
 	$(BIN)/python -m pytest -m compose tests/compose
+
+test-faults:  ## every process killed, frozen and stopped in every phase of a job, as a table
+	$(SETUP) dev
+	$(BIN)/python -m pytest -m faults tests/faults
 
 check:  ## style, types and who may import whom
 	$(SETUP) dev

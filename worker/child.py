@@ -16,6 +16,7 @@ from worker.contract import wire
 from worker.contract.events import Failed, Finished, Teller
 from worker.contract.settings import Settings
 from worker.lease import Lease
+from worker.limits import Limits
 from worker.presence import Presence
 from worker.sinks import RedisStream
 from worker.warm import warm_up
@@ -83,6 +84,7 @@ class Attempt:
         self.folder = waiting.parent
         self.settings, self.ticket, self.lease = settings, ticket, lease
         self.tell = Teller(ticket.job, ticket.attempt, worker)
+        self.limits = Limits(settings)
         self.sink = RedisStream(client, ticket.job, waiting)
 
     def run(self) -> None:
@@ -120,7 +122,9 @@ class Attempt:
             return ending
 
     def stop(self) -> bool:
-        """A lost lease silences the sink first: the end that follows is not for others to hear."""
+        """A lost lease silences the sink first: the end that follows is not for others to hear.
+        Raises LabError where the attempt goes beyond its limits."""
         if self.lease.lost:
             self.sink.abandon()
+        self.limits.check()
         return self.lease.lost or self.sink.cancelled

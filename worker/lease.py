@@ -15,12 +15,15 @@ if holder and holder ~= ARGV[1] then return 0 end
 local ticket = redis.call('GET', KEYS[2])
 if not ticket or cjson.decode(ticket)['attempt'] ~= tonumber(ARGV[2]) then return 0 end
 if tonumber(redis.call('GET', KEYS[3]) or '0') >= tonumber(ARGV[2]) then return 0 end
+local begun = tonumber(redis.call('GET', KEYS[4]) or '0')
+if ARGV[5] == 'take' and begun >= tonumber(ARGV[2]) and holder ~= ARGV[1] then return 0 end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[3])
 redis.call('SET', KEYS[4], ARGV[2], 'EX', ARGV[4])
 return 1
 """
 """Take or renew, unless another holds it, the attempt is over or a newer ticket was written. A
-lease that lapsed while the broker was away and that nobody else took is taken again."""
+lease that lapsed while the broker was away and that nobody else took is renewed all the same; but
+an attempt is taken once: what a second run of it told would carry the numbers of the first's."""
 
 RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end"
 
@@ -47,21 +50,21 @@ class Lease:
 
     def take(self) -> bool:
         """Claim the job and keep it; False if it is taken, over, cancelled or another attempt's."""
-        if self.client.exists(wire.cancel_key(self.job)) or not self._claim():
+        if self.client.exists(wire.cancel_key(self.job)) or not self._claim("take"):
             return False
         self._thread.start()
         return True
 
-    def _claim(self) -> bool:
+    def _claim(self, how: str) -> bool:
         keys = [wire.ticket_key, wire.done_key, wire.begun_key]
         asked = [self.key, *(key(self.job) for key in keys)]
-        told = (self.value, self.attempt, wire.LEASE_MS, DONE_S)
+        told = (self.value, self.attempt, wire.LEASE_MS, DONE_S, how)
         return bool(self.client.eval(CLAIM, len(asked), *asked, *told))
 
     def _renew(self) -> None:
         while not self._over.wait(wire.RENEW_S):
             try:
-                held = self._claim()
+                held = self._claim("renew")
             except redis.RedisError:
                 continue
             if not held:

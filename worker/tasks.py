@@ -26,6 +26,7 @@ from celery.worker.consumer import Consumer
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from worker.burial import bury_orphans
 from worker.child import Child
 from worker.contract.settings import Settings
 from worker.contract.wire import QUEUE, TASKS
@@ -119,6 +120,8 @@ def serve(settings: Settings) -> int:
 @worker_ready.connect  # type: ignore[untyped-decorator]
 def _ready(**_: Any) -> None:
     print("worker: ready", flush=True)
+    url = Settings.from_env().redis_url
+    threading.Thread(target=bury_orphans, args=(url,), daemon=True).start()
 
 
 def wait_for_broker(url: str, check: Callable[[], object] = lambda: None) -> None:

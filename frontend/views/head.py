@@ -22,6 +22,8 @@ ADVICE = {
     "needs less; the worker’s log says more.",
     "dataset_missing": "Put the data where the message says, then clone the job.",
     "out_of_memory": "A smaller batch or a smaller network needs less memory.",
+    "time_limit": "Resume it: it goes on from its last state, with as much time again.",
+    "memory_limit": "A smaller batch or a smaller network needs less memory.",
     "disk_full": "Make room on the worker’s disk, then resume it: it goes on from its last state.",
 }
 

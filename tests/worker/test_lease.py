@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import os
+import subprocess
+import sys
 
 import pytest
 import redis
 
 from tests.worker.desk import until
+from worker.burial import MISSED_MS, orphans
 from worker.contract import wire
 from worker.lease import Lease
+from worker.presence import name_of
 
 numbers = itertools.count(1)
 
@@ -55,6 +60,34 @@ def test_is_refused(client: redis.Redis, job: str, why: str) -> None:
             client.delete(wire.ticket_key(job))
     assert not Lease(client, job, 1, "a").take()
     assert not client.exists(wire.lease_key(job))
+
+
+def test_an_attempt_is_begun_once(client: redis.Redis, job: str) -> None:
+    """A message delivered twice, the second time after the first worker died."""
+    first = Lease(client, job, 1, "a")
+    assert first.take()
+    first.close()
+    client.delete(wire.lease_key(job))
+    assert not Lease(client, job, 1, "b").take()
+    ticket(client, job, 2)
+    later = Lease(client, job, 2, "b")
+    assert later.take()
+    later.close()
+
+
+def test_the_jobs_of_processes_that_are_no_more_are_found(client: redis.Redis, job: str) -> None:
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+
+    def hold(worker: str, left_ms: float) -> list[tuple[str, int]]:
+        client.set(wire.lease_key(job), wire.lease_value(1, worker), px=int(left_ms))
+        return [found for found in orphans(client) if found[0] == job]
+
+    assert hold(name_of(gone.pid), MISSED_MS - 100) == [(job, gone.pid)]
+    assert hold(name_of(gone.pid), wire.LEASE_MS) == [], "it was just renewed"
+    assert hold(name_of(os.getpid()), MISSED_MS - 100) == []
+    assert hold(f"another-{gone.pid}", MISSED_MS - 100) == []
+    client.delete(wire.lease_key(job))
 
 
 def test_a_later_attempt_may_run_a_job_whose_earlier_one_ended(
