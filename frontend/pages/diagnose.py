@@ -33,17 +33,17 @@ from frontend.views.plotcard import furniture
 PATH, PLACE = "/lab/diagnose", "diagnose"
 PAGE, HEAD, FORM = "diagnose-page", "diagnose-head", "diagnose-form"
 ASKED, SOURCE, REQUEST = "diagnose-asked", "diagnose-source", "diagnose-request"
+VALUES, WRONG = "diagnose-values", "diagnose-wrong"
 ADDRESS, TOLD, LIVE = "diagnose-address", "diagnose-told", "diagnose-live"
 STATUS, RESULT = "diagnose-status", "diagnose-result"
 RENEWS = {"head": "diagnose-renew-head", "plots": "diagnose-renew-plots"}
 PICK, CANCEL = diagnosepage.PICK, diagnosepage.CANCEL
-ERRORS = Output(forms.control(ALL), "error")
 
 dash.register_page(__name__, path=PATH, title="Diagnose – Normscope")
 
 
 def layout(job: str | None = None, run: str | None = None, **query: Any) -> Component:
-    stores = [SOURCE, REQUEST, ADDRESS, TOLD, LIVE, *RENEWS.values()]
+    stores = [SOURCE, VALUES, WRONG, REQUEST, ADDRESS, TOLD, LIVE, *RENEWS.values()]
     return html.Div(
         [
             dcc.Store(id=ASKED, data={"job": job, "run": run, "r": query.get("r")}),
@@ -124,52 +124,52 @@ async def nested(value: str) -> Any:
     return forms.chosen(await visitor().catalog(), path, value) if path else no_update
 
 
+clientside_callback(
+    ClientsideFunction("form", "gather"),
+    Output(VALUES, "data"),
+    *[Input(id, "value") for id in (forms.NAMES, forms.PEERS, forms.BATCH, forms.SEED)],
+    Input(forms.control(ALL), "value"),
+    Input(forms.flag(ALL), "checked"),
+    State(VALUES, "data"),
+)
+clientside_callback(
+    ClientsideFunction("form", "place"),
+    Output(forms.control(ALL), "error"),
+    Input(WRONG, "data"),
+)
+
+
 @callback(
     Output(REQUEST, "data"),
     Output(forms.ESTIMATE, "children"),
     Output(forms.CURL, "children"),
     Output(forms.ERROR, "children"),
     Output(ADDRESS, "data"),
-    ERRORS,
-    Input(forms.NAMES, "value"),
-    Input(forms.PEERS, "value"),
-    Input(forms.BATCH, "value"),
-    Input(forms.SEED, "value"),
-    Input(forms.control(ALL), "value"),
-    Input(forms.flag(ALL), "checked"),
+    Output(WRONG, "data"),
+    Input(VALUES, "data"),
     State(SOURCE, "data"),
+    prevent_initial_call=True,
 )
-@or_else(lambda error, *given: (*[no_update] * 3, parts.failed(error), no_update, _clear(given[4])))
-async def update(names: Any, peers: Any, batch: Any, seed: Any, *rest: Any) -> Any:
+@or_else(lambda error, *_: (*[no_update] * 3, parts.failed(error), no_update, {}))
+async def update(values: Mapping[str, Any], source: Mapping[str, Any]) -> Any:
     """Any change: the request anew, its estimate, its curl, its address, what is wrong with it."""
-    source = rest[-1]
-    if not source:
-        return [*[no_update] * 5, _clear(rest[0])]
-    values = {forms.SLOT: names, forms.PEERS: peers, forms.BATCH: batch, forms.SEED: seed}
-    for group in ctx.inputs_list:
-        for item in group if isinstance(group, list) else []:
-            values[item["id"]["path"]] = item.get("value")
     api = visitor()
     request = forms.request(await api.catalog(), source["id"], values)
     cost, error = await tried(api.estimate(request))
-    fields, wrong = _placed(request, error)
+    fields, wrong = _placed(request, error, values)
     curl = links.curl(request, load.origin())
     return request, forms.estimate(cost or {}), curl, wrong, links.packed(request), fields
 
 
-def _clear(values: Any) -> list[Any]:
-    return [None] * len(values or [])
-
-
-def _placed(request: Mapping[str, Any], error: ApiError | None) -> tuple[list[Any], Any]:
+def _placed(
+    request: Mapping[str, Any], error: ApiError | None, values: Mapping[str, Any]
+) -> tuple[dict[str, str], Any]:
     """Each error beside its field; those that have none, together."""
-    outputs = next(group for group in ctx.outputs_list if isinstance(group, list))
-    paths = [output["id"]["path"] for output in outputs]
     if error is None:
-        return _clear(paths), None
-    by_path, rest = specs.placed(request["spec"], error.errors, paths)
+        return {}, None
+    by_path, rest = specs.placed(request["spec"], error.errors, list(values))
     told = rest or ([] if by_path else [error.sentence])
-    return [by_path.get(path) for path in paths], diagnosepage.wrong(told) if told else None
+    return by_path, diagnosepage.wrong(told) if told else None
 
 
 @callback(

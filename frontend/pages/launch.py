@@ -31,9 +31,11 @@ from frontend.views.sweepform import sweep_section
 
 dash.register_page(__name__, path="/launch", title="Launch – Normscope", order=1)
 
-CONTROLS = Input(ids.control(ALL), "value")
-FLAGS = Input(ids.flag(ALL), "checked")
-ERRORS = Output(ids.control(ALL), "error", allow_duplicate=True)
+VALUES, WRONG = "launch-values", "launch-wrong"
+CONTROLS = (
+    *[(id, "value") for id in (ids.LAUNCH_NAME, ids.LAUNCH_TAGS, ids.control(ALL))],
+    (ids.flag(ALL), "checked"),
+)
 
 
 def layout(
@@ -43,9 +45,8 @@ def layout(
     return html.Div(
         [
             dcc.Store(id=ids.LAUNCH_QUERY, data={"r": r, "preset": preset, "clone": clone}),
-            dcc.Store(id=ids.LAUNCH_REQUEST),
-            dcc.Store(id=ids.LAUNCH_ADDRESS),
-            dcc.Store(id=ids.LAUNCH_SWEEP),
+            *[dcc.Store(id=store) for store in (VALUES, WRONG, ids.LAUNCH_REQUEST)],
+            *[dcc.Store(id=store) for store in (ids.LAUNCH_ADDRESS, ids.LAUNCH_SWEEP)],
             parts.header("Launch a training job", under=html.P(lead, className="lead")),
             html.Div(parts.skeleton(88), id=ids.LAUNCH_PRESETS),
             html.Div(
@@ -128,61 +129,66 @@ async def choose(value: Any, request: dict[str, Any] | None) -> Any:
     return chosen_at(await visitor().catalog(), path, value, (request or {}).get("spec") or {})
 
 
+clientside_callback(
+    ClientsideFunction("form", "gather"),
+    Output(VALUES, "data"),
+    *[Input(*control) for control in CONTROLS],
+    State(VALUES, "data"),
+)
+clientside_callback(
+    ClientsideFunction("form", "place"),
+    Output(ids.control(ALL), "error"),
+    Input(WRONG, "data"),
+)
+
+
 @callback(
     Output(ids.LAUNCH_REQUEST, "data"),
     Output(ids.LAUNCH_ESTIMATE, "children"),
     Output(ids.LAUNCH_CURL, "children"),
     Output(ids.LAUNCH_ADDRESS, "data"),
     Output(ids.LAUNCH_ERROR, "children", allow_duplicate=True),
-    ERRORS,
-    CONTROLS,
-    FLAGS,
-    Input(ids.LAUNCH_NAME, "value"),
-    Input(ids.LAUNCH_TAGS, "value"),
+    Output(WRONG, "data", allow_duplicate=True),
+    Input(VALUES, "data"),
     prevent_initial_call=True,
 )
-@or_else(
-    lambda error, values, *_: (
-        *(no_update, unknown(error), no_update, no_update, None),
-        [None] * len(values),
-    )
-)
-async def update(values: Any, flags: Any, name: str, tags: list[str]) -> Any:
+@or_else(lambda error, _: (no_update, unknown(error), no_update, no_update, None, {}))
+async def update(values: Mapping[str, Any]) -> Any:
     """Any change: the request anew, its estimate, its errors, its curl, its address."""
-    if not values:
-        return [no_update] * 5 + [[no_update] * len(values)]
+    if not _filled(values):
+        return [no_update] * 6
     api = visitor()
     catalog = await api.catalog()
-    request = _request(catalog, name, tags)
+    request = _request(catalog, values)
     cost, error = await tried(api.estimate(request))
     shown = unknown(error) if error else estimate(catalog, request, cost or {})
     text = links.curl(request, _origin())
-    fields, rest = _placed(request, error)
-    return request, shown, text, links.packed(request), rest, fields
+    wrong, rest = _placed(request, error, values)
+    return request, shown, text, links.packed(request), rest, wrong
 
 
-def _request(catalog: Catalog, name: str | None, tags: list[str] | None) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for group in ctx.inputs_list + ctx.states_list:
-        for item in group if isinstance(group, list) else []:
-            values[item["id"]["path"]] = item.get("value")
+def _filled(values: Mapping[str, Any] | None) -> bool:
+    return len(values or {}) > len((ids.LAUNCH_NAME, ids.LAUNCH_TAGS))
+
+
+def _request(catalog: Catalog, values: Mapping[str, Any]) -> dict[str, Any]:
     request: dict[str, Any] = {"kind": "train", "spec": specs.spec_from(catalog, values)}
-    if name and name.strip():
-        request["name"] = name.strip()
-    if tags:
-        request["tags"] = tags
+    if (values.get(ids.LAUNCH_NAME) or "").strip():
+        request["name"] = values[ids.LAUNCH_NAME].strip()
+    if values.get(ids.LAUNCH_TAGS):
+        request["tags"] = values[ids.LAUNCH_TAGS]
     return request
 
 
-def _placed(request: Mapping[str, Any], error: ApiError | None) -> tuple[list[Any], Any]:
+def _placed(
+    request: Mapping[str, Any], error: ApiError | None, values: Mapping[str, Any]
+) -> tuple[dict[str, str], Any]:
     """Each error beside its field; those that have none, together."""
-    outputs = next(group for group in ctx.outputs_list if isinstance(group, list))
-    paths = [output["id"]["path"] for output in outputs]
     if error is None:
-        return [None] * len(paths), None
-    by_path, rest = specs.placed(request["spec"], error.errors, paths)
+        return {}, None
+    by_path, rest = specs.placed(request["spec"], error.errors, list(values))
     alone = parts.failed(ApiError(error.status, error.title, "; ".join(rest) or error.detail))
-    return [by_path.get(path) for path in paths], alone if rest or not error.errors else None
+    return by_path, alone if rest or not error.errors else None
 
 
 def _origin() -> str:
@@ -194,26 +200,23 @@ def _origin() -> str:
 @callback(
     Output(ids.GO, "href", allow_duplicate=True),
     Output(ids.LAUNCH_ERROR, "children", allow_duplicate=True),
-    ERRORS,
+    Output(WRONG, "data", allow_duplicate=True),
     Input(ids.LAUNCH_SUBMIT, "n_clicks"),
-    State(ids.control(ALL), "value"),
-    State(ids.flag(ALL), "checked"),
-    State(ids.LAUNCH_NAME, "value"),
-    State(ids.LAUNCH_TAGS, "value"),
+    State(VALUES, "data"),
     running=[(Output(ids.LAUNCH_SUBMIT, "loading"), True, False)],
     prevent_initial_call=True,
 )
-@or_else(lambda error, _, values, *__: (no_update, parts.failed(error), [no_update] * len(values)))
-async def submit(clicks: int | None, values: Any, flags: Any, name: str, tags: list[str]) -> Any:
+@or_else(lambda error, *_: (no_update, parts.failed(error), no_update))
+async def submit(clicks: int | None, values: Mapping[str, Any] | None) -> Any:
     """Queue the job and go to its page; or say at each field what is wrong."""
-    if not clicks:
-        return no_update, no_update, [no_update] * len(values)
-    request = _request(await visitor().catalog(), name, tags)
+    if not clicks or values is None:
+        return [no_update] * 3
+    request = _request(await visitor().catalog(), values)
     job, error = await tried(visitor().create(request))
     if job is None:
-        fields, rest = _placed(request, error)
-        return no_update, rest, fields
-    return f"/jobs/{job['id']}", None, [None] * len(values)
+        wrong, rest = _placed(request, error, values)
+        return no_update, rest, wrong
+    return f"/jobs/{job['id']}", None, {}
 
 
 @callback(

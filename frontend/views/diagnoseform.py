@@ -149,7 +149,8 @@ def chosen(catalog: Catalog, path: str, value: str) -> list[Any]:
 
 
 def request(catalog: Catalog, source: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What the form asks for; `values` are its controls by path."""
+    """What the form asks for; `values` are its controls by path, or by their ids."""
+    values = {**values, SLOT: values.get(NAMES)}
     spec: dict[str, Any] = {"source": source, SLOT: specs.choices(catalog, SLOT, values)}
     given = {"peers": values.get(PEERS), "batch_size": values.get(BATCH), "seed": values.get(SEED)}
     spec |= {key: value for key, value in given.items() if value not in (None, "", [])}

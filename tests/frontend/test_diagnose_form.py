@@ -39,7 +39,7 @@ def test_no_control_is_the_launch_forms_own(catalog: Catalog) -> None:
 def test_the_form_holds_what_it_asked_for(catalog: Catalog) -> None:
     asked = [{"name": "landscape", "over": "inputs", "reach": 0.25, "refinements": 3}]
     shown = forms.params(catalog, asked)
-    values: dict[str, Any] = {forms.SLOT: ["landscape"], forms.PEERS: [], forms.SEED: 4}
+    values: dict[str, Any] = {forms.NAMES: ["landscape"], forms.PEERS: [], forms.SEED: 4}
     for part in parts(shown):
         if isinstance(getattr(part, "id", 0), dict):
             values[part.id["path"]] = getattr(part, "value", None)
