@@ -82,6 +82,7 @@
     if (!list || list.dataset.made !== made) {
       list = lab.element("div", null, { className: "flips" });
       list.dataset.made = made;
+      list.classList.toggle("wordy", held.attack["seen/0"].columns.label.some((name) => name.length > 3));
       list.append(...held.attack["seen/0"].columns.example.map(button));
       place.replaceChildren(list);
     }

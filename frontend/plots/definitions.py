@@ -96,7 +96,7 @@ DEFINITIONS: dict[str, Definition] = {
     ),
     "attack-accuracy": Definition(
         "The share of examples that stay right although the adversary may move each input by at "
-        "most ε in the named norm. Bands are 95 % Wilson intervals for the number of examples; "
+        "most ε in the named norm; attacks on weights move these, once for all examples. Bands are 95 % Wilson intervals for the number of examples; "
         "the worst case takes, for each example, the strongest of the attacks.",
         _math(
             "<mfrac><mn>1</mn><mi>n</mi></mfrac><mo>#</mo><mo>{</mo><mi>i</mi><mo>:</mo>"
@@ -111,5 +111,23 @@ DEFINITIONS: dict[str, Definition] = {
         "Mean cross-entropy of the attacked inputs after each step of the attack, at the largest "
         "ε. A loss that does not rise says that the attack is broken, not that the network is "
         "robust."
+    ),
+    "example-looks": Definition(
+        "The probability of the true class, and of the class predicted in the end, at each input "
+        "at which the attack looked at the network, from the clean one on. An attack that starts "
+        "anew goes back; what it keeps is the strongest input of all.",
+    ),
+    "example-flips": Definition(
+        "The share of examples whose predicted class is not the one at the network’s own weights, "
+        "after one change of the weights that all of them share. The change is found by a search "
+        "on these examples, anew at every budget: the worst change flips as many or more. Beside "
+        "it, the worst of a few changes as large in directions drawn at random.",
+    ),
+    "example-grid0": Definition(
+        "The share of examples that the network still gets right where each input may move by ε "
+        "and the weights, once for all examples, by ε_w. What a search found within smaller "
+        "budgets counts within larger ones, so that no row and no column rises; the worst case "
+        "leaves no more than is shown.",
+        source="arXiv:2102.11935; the set-up of the search is derived",
     ),
 }

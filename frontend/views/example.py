@@ -149,10 +149,11 @@ def _pictures() -> Component:
 
 
 def _plots(look: themes.Theme) -> list[Component]:
-    chance, kind = {"range": [0, 1]}, {"type": "category"}
-    share = {"range": [-0.03, 1.04], "tickformat": ".0%"}
-    probability = themes.axis(look, "probability", **chance)
-    bars = _empty(look, themes.axis(look, "class", **kind), probability, barmode="group")
+    whole, kind = {"range": [-0.03, 1.04]}, {"type": "category"}
+    share = {**whole, "tickformat": ".0%"}
+    probability = themes.axis(look, "probability", **whole)
+    heights = themes.axis(look, "probability", range=[0, 1])
+    bars = _empty(look, themes.axis(look, "class", **kind), heights, barmode="group")
     looks = _empty(look, themes.axis(look, "look at the network", rangemode="tozero"), probability)
     flips = _empty(look, themes.axis(look, "ε_w"), themes.axis(look, "predictions", **share))
     path = _empty(look, themes.axis(look, "ε_w"), probability)

@@ -79,6 +79,7 @@ def accuracy_card(shown: Sequence[Told], look: Theme) -> Component:
     )
     if styled:
         figure.update_xaxes(range=_span(shown))
+        figure.update_layout(height=figure.layout.height + 20 * max(0, len(styled) - 2))
     several = f"{len(shown)} jobs · " if len(shown) > 1 else ""
     about = f"{several}{examples(main.job)} {main.job['spec'].get('split', 'test')} examples"
     drawn_at_random = any(_is_mean(curve) for curve in styled)
