@@ -30,6 +30,11 @@ class Adamp(Method):
     multiplied by wd_ratio; with `sgd` it is SGDP without decay. The gradient is of all losses: a
     penalty such as `lp` points along w and can hide the invariance. Growth by ‖w‖² ← ‖w‖² + ‖d‖²
     remains, to second order; `weight_rescaling` removes it too.
+
+    Measured on MNIST (10,000 images, CNN with batch normalisation, three epochs, cosine; right
+    answers): SGD at 0.05 (two seeds) 98.4 % at delta 0, 98.6 at 0.1; SGD at 0.2 (one seed) 98.3 at
+    0, 98.6 at 0.1 and at 1. AdamW at 0.003 with decay 0.1 (one seed): 98.6 % without it, 98.6 at
+    wd_ratio 0, 98.5 at 0.1. Of one run ± 0.24: differences are about as large.
     """
 
     title: ClassVar[str] = "AdamP / SGDP projection"
