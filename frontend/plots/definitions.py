@@ -96,8 +96,9 @@ DEFINITIONS: dict[str, Definition] = {
     ),
     "attack-accuracy": Definition(
         "The share of examples that stay right although the adversary may move each input by at "
-        "most ε in the named norm; attacks on weights move these, once for all examples. Bands are 95 % Wilson intervals for the number of examples; "
-        "the worst case takes, for each example, the strongest of the attacks.",
+        "most ε in the named norm; attacks on weights move these, once for all examples. Bands "
+        "are 95 % Wilson intervals for the number of examples; the worst case takes, for each "
+        "example, the strongest of the attacks.",
         _math(
             "<mfrac><mn>1</mn><mi>n</mi></mfrac><mo>#</mo><mo>{</mo><mi>i</mi><mo>:</mo>"
             "<mi>f</mi><mo>(</mo><msub><mi>x</mi><mi>i</mi></msub><mo>+</mo><msub><mi>δ</mi>"
