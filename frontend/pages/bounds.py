@@ -15,81 +15,54 @@ from dash import (
     callback,
     clientside_callback,
     ctx,
-    dcc,
     html,
     no_update,
 )
 from dash.development.base_component import Component
 
 from frontend import parts
-from frontend.api import Api, ApiError, Job, visitor
+from frontend.api import Api, ApiError, visitor
 from frontend.plots.theme import theme
 from frontend.refusals import or_else
-from frontend.views import bounds, head, load, networks, saved
-from frontend.views.plotcard import furniture
+from frontend.views import bounds, load, saved
+from frontend.views.lab import STORES, Lab
 
-PATH = "/lab/bounds"
-PAGE, ASKED, SOURCE, CONTENT = "bounds-page", "bounds-asked", "bounds-source", "bounds-content"
-LINES, CARD, TOLD, LIVE = "bounds-lines", "bounds-card", "bounds-told", "bounds-live"
-LEAD = (
-    "A bound holds for every input or every change; a measurement is what was found. Between them "
-    "lies what nobody knows yet."
+LAB = Lab(
+    name="bounds",
+    title="Bounds and certificates",
+    of="Bounds of {}",
+    lead="A bound holds for every input or every change; a measurement is what was found. Between "
+    "them lies what nobody knows yet.",
+    doing="bound",
 )
+ASKED, SOURCE, TOLD, LIVE = map(LAB.id, STORES)
+PAGE, CONTENT, LINES, CARD = LAB.id("page"), LAB.id("content"), LAB.id("lines"), LAB.id("card")
 
-dash.register_page(__name__, path=PATH, title="Bounds – Normscope")
+dash.register_page(__name__, path=LAB.path, title="Bounds – Normscope")
 
 
 def layout(job: str | None = None, **query: Any) -> Component:
-    asked = {"job": job, "over": query.get("over")}
-    return html.Div(
-        [
-            dcc.Store(id=ASKED, data=asked),
-            dcc.Store(id=SOURCE),
-            dcc.Store(id=TOLD),
-            dcc.Store(id=LIVE),
-            html.Div([_head(None), parts.skeleton(304)], id=CONTENT),
-            *furniture(),
-        ],
-        id=PAGE,
-    )
-
-
-def _head(job: Job | None) -> Component:
-    actions = []
-    if job is not None:
-        actions = [
-            parts.button_link("Choose another network", PATH),
-            parts.button_link("Its training", f"/jobs/{job['id']}"),
-        ]
-    return parts.header(
-        f"Bounds of {job['name'] or job['id']}" if job else "Bounds and certificates",
-        crumbs=[("Labs", ""), ("bounds", "")],
-        facts=head.what(job) if job else None,
-        under=html.P(LEAD, className="lead"),
-        actions=actions,
-    )
+    return LAB.layout({"job": job, "over": query.get("over")}, 304)
 
 
 @callback(Output(CONTENT, "children"), Output(SOURCE, "data"), Input(ASKED, "data"))
-@or_else(lambda error, _: ([_head(None), parts.failed(error)], None))
+@or_else(lambda error, _: ([LAB.head(None), parts.failed(error)], None))
 async def fill(asked: dict[str, Any]) -> Any:
     """The page of the network that the address names; without one, a choice."""
     api = visitor()
     if not asked["job"]:
-        nothing = "There is no trained network to bound yet."
-        return [_head(None), await networks.choice(api, PATH, nothing)], None
+        return await LAB.choice(api), None
     told = await load.told(api, asked["job"])
     job = told.job
-    if job["kind"] != "train" or job["state"] == "running" or not head.has_network(job):
-        again = parts.button_link("Choose a trained network", PATH, filled=True)
-        return [_head(None), parts.empty("This job left no trained network.", again)], None
+    if unfit := LAB.unfit(job):
+        return unfit, None
     look, over = theme(load.scheme()), asked["over"] if asked["over"] in bounds.WAYS else "weights"
     measured = await saved.diagnosis(api, job["id"], "spectral_norms", saved.having())
     cost = await saved.cost(api, [bounds.request("layers", job["id"], over, 0.0, 10)])
     names = set(job["summary"] or {})
     known = {"norm/layer/layer1", "diagnostic/spectral_norms/layer1"} <= names
     content = [
-        _head(job),
+        LAB.head(job),
         *bounds.over_time(told, look),
         bounds.layers(look, measured, cost, known),
         bounds.controls(over, bounds.WAYS[over].most, 200),

@@ -13,7 +13,6 @@ from dash import (
     State,
     callback,
     clientside_callback,
-    dcc,
     html,
     no_update,
 )
@@ -22,72 +21,42 @@ from dash.development.base_component import Component
 from frontend import parts
 from frontend.api import Api, Job, visitor
 from frontend.refusals import or_else
-from frontend.views import head, load, networks, plane, saved
-from frontend.views.plotcard import furniture
+from frontend.views import load, networks, plane, saved
+from frontend.views.lab import STORES, Lab
 
-PATH = "/lab/landscape"
-PAGE, ASKED, SOURCE = "landscape-page", "landscape-asked", "landscape-source"
-CONTENT, PLACE, TOLD, LIVE = (
-    "landscape-content",
-    "landscape-place",
-    "landscape-told-data",
-    "landscape-live",
+LAB = Lab(
+    name="landscape",
+    title="The loss around a network",
+    of="The loss around {}",
+    lead="Two random directions through the trained weights, each as long as the filter it moves, "
+    "so that shifts of scale leave the picture as it is.",
+    doing="look around",
 )
-LEAD = (
-    "Two random directions through the trained weights, each as long as the filter it moves, so "
-    "that shifts of scale leave the picture as it is."
-)
+ASKED, SOURCE, TOLD, LIVE = map(LAB.id, STORES)
+PAGE, CONTENT, PLACE = LAB.id("page"), LAB.id("content"), LAB.id("place")
 
-dash.register_page(__name__, path=PATH, title="Landscape – Normscope")
+dash.register_page(__name__, path=LAB.path, title="Landscape – Normscope")
 
 
 def layout(job: str | None = None, **query: Any) -> Component:
-    asked = {"job": job, "with": query.get("with"), "over": query.get("over"), "h": query.get("h")}
-    return html.Div(
-        [
-            dcc.Store(id=ASKED, data=asked),
-            dcc.Store(id=SOURCE),
-            dcc.Store(id=TOLD),
-            dcc.Store(id=LIVE),
-            html.Div([_head(None), parts.skeleton(380)], id=CONTENT),
-            *furniture(),
-        ],
-        id=PAGE,
-    )
-
-
-def _head(job: Job | None) -> Component:
-    actions = []
-    if job is not None:
-        actions = [
-            parts.button_link("Choose another network", PATH),
-            parts.button_link("Its training", f"/jobs/{job['id']}"),
-        ]
-    return parts.header(
-        f"The loss around {job['name'] or job['id']}" if job else "The loss around a network",
-        crumbs=[("Labs", ""), ("landscape", "")],
-        facts=head.what(job) if job else None,
-        under=html.P(LEAD, className="lead"),
-        actions=actions,
-    )
+    asked = {name: query.get(name) for name in ("with", "over", "h")}
+    return LAB.layout({"job": job, **asked}, 380)
 
 
 @callback(Output(CONTENT, "children"), Output(SOURCE, "data"), Input(ASKED, "data"))
-@or_else(lambda error, _: ([_head(None), parts.failed(error)], None))
+@or_else(lambda error, _: ([LAB.head(None), parts.failed(error)], None))
 async def fill(asked: dict[str, Any]) -> Any:
     """The instrument for the network that the address names; without one, a choice."""
     api = visitor()
     if not asked["job"]:
-        nothing = "There is no trained network to look around yet."
-        return [_head(None), await networks.choice(api, PATH, nothing)], None
+        return await LAB.choice(api), None
     job = await api.job(asked["job"])
-    if job["kind"] != "train" or not head.has_network(job) or job["state"] == "running":
-        again = parts.button_link("Choose a trained network", PATH, filled=True)
-        return [_head(None), parts.empty("This job left no trained network.", again)], None
+    if unfit := LAB.unfit(job):
+        return unfit, None
     peers = [one for one in await networks.trained(api) if one["id"] != job["id"]]
     over = asked["over"] if asked["over"] in ("weights", "inputs") else "weights"
     controls = plane.controls(peers, over, asked["with"], asked["h"] != "lin")
-    return [_head(job), controls, html.Div(parts.skeleton(380), id=PLACE)], {"id": job["id"]}
+    return [LAB.head(job), controls, html.Div(parts.skeleton(380), id=PLACE)], {"id": job["id"]}
 
 
 # --- what is saved, and what is on its way -------------------------------------------------------

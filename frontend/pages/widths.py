@@ -13,61 +13,37 @@ from dash import (
     State,
     callback,
     clientside_callback,
-    dcc,
     html,
     no_update,
 )
 from dash.development.base_component import Component
 
 from frontend import parts
-from frontend.api import ApiError, Job, visitor
+from frontend.api import ApiError, visitor
 from frontend.plots.theme import theme
 from frontend.refusals import or_else
-from frontend.views import head, load, networks, saved, widths
-from frontend.views.plotcard import furniture
+from frontend.views import load, saved, widths
+from frontend.views.lab import STORES, Lab
 
-PATH = "/lab/widths"
-PAGE, ASKED, SOURCE, CONTENT = "widths-page", "widths-asked", "widths-source", "widths-content"
-WHERE, TOLD, LIVE = "widths-where", "widths-told", "widths-live"
-LEAD = (
-    "The first channels of every hidden layer alone are a smaller network. One that was trained "
-    "for it loses little."
+LAB = Lab(
+    name="widths",
+    title="A network made narrower",
+    of="{}, made narrower",
+    lead="The first channels of every hidden layer alone are a smaller network. One that was "
+    "trained for it loses little.",
+    doing="make narrower",
 )
+ASKED, SOURCE, TOLD, LIVE = map(LAB.id, STORES)
+PAGE, CONTENT, WHERE = LAB.id("page"), LAB.id("content"), LAB.id("where")
 UNTRAINED = (
     "This network was not trained to be cut (no nested method): it is cut all the same, to compare."
 )
 
-dash.register_page(__name__, path=PATH, title="Widths – Normscope")
+dash.register_page(__name__, path=LAB.path, title="Widths – Normscope")
 
 
 def layout(job: str | None = None, **query: Any) -> Component:
-    return html.Div(
-        [
-            dcc.Store(id=ASKED, data={"job": job, "w": query.get("w")}),
-            dcc.Store(id=SOURCE),
-            dcc.Store(id=TOLD),
-            dcc.Store(id=LIVE),
-            html.Div([_head(None), parts.skeleton(304)], id=CONTENT),
-            *furniture(),
-        ],
-        id=PAGE,
-    )
-
-
-def _head(job: Job | None) -> Component:
-    actions = []
-    if job is not None:
-        actions = [
-            parts.button_link("Choose another network", PATH),
-            parts.button_link("Its training", f"/jobs/{job['id']}"),
-        ]
-    return parts.header(
-        f"{job['name'] or job['id']}, made narrower" if job else "A network made narrower",
-        crumbs=[("Labs", ""), ("widths", "")],
-        facts=head.what(job) if job else None,
-        under=html.P(LEAD, className="lead"),
-        actions=actions,
-    )
+    return LAB.layout({"job": job, "w": query.get("w")}, 304)
 
 
 @callback(
@@ -76,24 +52,21 @@ def _head(job: Job | None) -> Component:
     Output(TOLD, "data"),
     Input(ASKED, "data"),
 )
-@or_else(lambda error, _: ([_head(None), parts.failed(error)], None, None))
+@or_else(lambda error, _: ([LAB.head(None), parts.failed(error)], None, None))
 async def fill(asked: dict[str, Any]) -> Any:
     """The instrument for the network that the address names; without one, a choice."""
     api = visitor()
     if not asked["job"]:
-        nothing = "There is no trained network to make narrower yet."
-        return [_head(None), await networks.choice(api, PATH, nothing)], None, None
+        return await LAB.choice(api), None, None
     job = await api.job(asked["job"])
-    if job["kind"] != "train" or job["state"] == "running" or not head.has_network(job):
-        again = parts.button_link("Choose a trained network", PATH, filled=True)
-        nothing = parts.empty("This job left no trained network.", again)
-        return [_head(None), nothing], None, None
+    if unfit := LAB.unfit(job):
+        return unfit, None, None
     catalog, found = await asyncio.gather(
         api.catalog(), saved.diagnosis(api, job["id"], widths.NAME, saved.having())
     )
     measuring = widths.measuring(found, job["name"] or job["id"], widths.others(catalog, job))
     content = [
-        _head(job),
+        LAB.head(job),
         None if widths.trained_for_it(job) else html.P(UNTRAINED, className="card told"),
         html.Div(measuring, id=WHERE),
         widths.slider(),
