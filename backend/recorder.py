@@ -84,34 +84,46 @@ class Recorder:
                 stop.wait(AWAY_S)
 
     def turn(self, block_ms: int = BLOCK_MS) -> None:
-        """Record what there is, waiting for it a moment; once a second look after all jobs."""
-        if time.monotonic() - self._looked >= LOOK_S:
-            self._look()
+        """Record what there is, waiting for it a moment; once a second look after all jobs. What
+        is recorded is trimmed before anything is told: a full broker refuses to be told."""
+        due = time.monotonic() - self._looked >= LOOK_S
+        if due:
+            self._follow()
         keys = {stream_key(job): job for job in self._places}
         places = {key: self._places[job] for key, job in keys.items()}
         found = self.queue.tail({BELL: self._bell, **places}, block_ms)
         bells = found.pop(BELL, [])
         for key, entries in found.items():
             self._record(keys[key], entries)
+        self._trim()
         self._start_again({keys[key] for key in found})
         if bells:
             self._answer(bells)
+        if due:
+            self._look()
         self._tell_progress()
+
+    def _follow(self) -> None:
+        with self.store.read() as connection:
+            running = jobs.of_states(connection, ("running",))
+        for row in running:
+            self._places.setdefault(row["id"], row["stream_id"])
 
     def _look(self) -> None:
         with self.store.read() as connection:
             running = jobs.of_states(connection, ("running",))
             untold = jobs.unpublished(connection)
-        for row in running:
-            self._places.setdefault(row["id"], row["stream_id"])
         for row in untold:
             self._tell(row)
         self.reaper.look(running)
         self.queue.show_recorder(self.name)
         self._looked = time.monotonic()
-        if self._looked - self._trimmed >= TRIM_S:
+
+    def _trim(self) -> None:
+        now = time.monotonic()
+        if now - self._trimmed >= TRIM_S:
             self.queue.trim(self._places)
-            self._trimmed = self._looked
+            self._trimmed = now
 
     def _answer(self, bells: Entries) -> None:
         """Follow the jobs that workers rang for."""

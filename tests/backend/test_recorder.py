@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from redis.exceptions import OutOfMemoryError
 from sqlalchemy import update
 
 from backend.queue import Queue
@@ -76,6 +77,37 @@ def test_it_follows_a_job_from_the_bell_to_the_end(store: Store, queue: Queue) -
     assert not queue.redis.exists(ticket_key("a"))
     assert 0 < queue.redis.ttl(stream_key("a")) <= 3600
     assert '"failed"' in queue.redis.xrange(STATES)[-1][1]["job"]
+
+
+def test_a_full_broker_is_read_out_and_trimmed(
+    store: Store, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It refuses whatever would take memory; nothing else would ever free any."""
+    monkeypatch.setattr("backend.queue.KEEP_RECORDED_MS", -60_000)
+    monkeypatch.setattr("backend.recorder.TRIM_S", 0.0)
+    add(store, "a")
+    recorder, stop = Recorder(store, queue), threading.Event()
+    teller = begin(queue, "a")
+    until(lambda: row_of(store, "a")["state"] == "running", lambda: recorder.turn(1))
+    empty = queue.redis.info("memory")["used_memory"]
+    for step in range(1, 301):
+        put(queue, "a", teller.measured(step, 0.0, {f"x/{n}": float(n) for n in range(500)}))
+    queue.redis.config_set("maxmemory", empty + 1_000_000)
+    thread = threading.Thread(target=recorder.run, args=(stop,))
+    try:
+        with pytest.raises(OutOfMemoryError):
+            put(queue, "a", teller.measured(301, 0.0, {"x/0": 0.0}))
+        thread.start()
+        until(lambda: row_of(store, "a")["step"] == 300)
+        until(lambda: queue.redis.info("memory")["used_memory"] < empty + 900_000)
+        put(queue, "a", teller.measured(302, 0.0, {"x/0": 0.0}))
+        until(lambda: row_of(store, "a")["step"] == 302)
+    finally:
+        queue.redis.config_set("maxmemory", 0)
+        stop.set()
+        if thread.ident:
+            thread.join(5)
+    assert len(read(store, "a", "x/0")) == 301
 
 
 def test_an_entry_is_committed_without_waiting_for_another(store: Store, queue: Queue) -> None:
