@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 SETUP = @$(if $(PYTHON),,echo "Normscope needs Python 3.11, and there is no python3.11 on PATH." >&2; exit 1;) $(PYTHON) backend/local/install.py
 
-.PHONY: run test test-slow test-gpu test-compose test-faults check bench catalog picture secrets clean
+.PHONY: run test test-slow test-fuzz test-gpu test-compose test-faults check bench catalog picture secrets clean
 
 run:  ## start the whole explorer and print its address
 	$(SETUP) local
@@ -17,6 +17,10 @@ test:  ## everything that must hold before a commit lands
 test-slow:  ## what takes minutes
 	$(SETUP) dev browser
 	$(BIN)/python -m pytest -m slow
+
+test-fuzz:  ## thousands of requests that OpenAPI allows or forbids
+	$(SETUP) dev
+	$(BIN)/python -m pytest -m slow tests/hostile
 
 test-gpu:  ## what needs a CUDA device
 	$(SETUP) dev

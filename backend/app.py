@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from fastapi import Depends, FastAPI
 from starlette.types import ASGIApp
 
-from backend import errors
+from backend import errors, openapi
 from backend.access import Door
 from backend.audit import Audit
 from backend.auth import Gate, allowed_hosts
@@ -65,6 +65,7 @@ def create_app(
         app.include_router(room.router, prefix=PREFIX)
     app.include_router(health.router, include_in_schema=False)
     errors.install(app)
+    openapi.describe(app, app.state.parts.requests)
     door, buckets = Door(token, store), Buckets(settings.rate_limit)
     return Gate(app, door, Audit(store), buckets, allowed_hosts(settings))
 

@@ -160,7 +160,8 @@ def _intended(headers: Headers) -> bool:
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site is not None:
         return site == "same-origin"
-    return origin is not None and urlsplit(origin).netloc == headers.get("host")
+    host = headers.get("host")
+    return origin in (f"http://{host}", f"https://{host}")
 
 
 def _announced(headers: Headers) -> int:

@@ -16,6 +16,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 log = logging.getLogger(__name__)
@@ -89,6 +90,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RedisError, _answer(lambda _: away("broker")))
     app.add_exception_handler(QueueError, _answer(lambda _: away("broker")))
     app.add_exception_handler(DBAPIError, _answer(_database))
+    app.add_exception_handler(ClientDisconnect, _answer(lambda _: Problem(400, "Half a request.")))
     app.add_exception_handler(PoolTimeout, _answer(lambda _: away("database")))
     app.add_exception_handler(Exception, _answer(lambda _: _unexpected()))
 

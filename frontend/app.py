@@ -12,12 +12,14 @@ import httpx
 from dash import Dash
 from dash._pages import _path_to_page
 from dash.backends._fastapi import reset_current_request, set_current_request
+from dash.exceptions import DependencyException
 from fastapi import FastAPI, Request, Response
 from starlette.middleware.gzip import GZipMiddleware
 
 from frontend import api
 from frontend.frame import frame
 from frontend.gate import Gate
+from frontend.problem import problem
 from frontend.settings import Settings
 from frontend.wellformed import WellFormed
 
@@ -30,6 +32,7 @@ def create_app(settings: Settings, http: httpx.AsyncClient | None = None) -> Gat
     server = FastAPI(openapi_url=None, lifespan=_closing(http))
     server.state.http = http
     pages = dash_app(server)
+    server.add_exception_handler(DependencyException, _no_such_file)
     server.add_middleware(WellFormed, callbacks=pages.callback_map)
     server.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
     return Gate(server, http, settings.allowed_hosts, pages.csp_hashes())
@@ -58,6 +61,11 @@ def dash_app(server: FastAPI) -> Dash:
         finish()
     _serve_pages(app, server)
     return app
+
+
+async def _no_such_file(request: Request, error: Exception) -> Response:
+    """Dash alone would answer 500 to a script that none of its packages has."""
+    return problem(404, "Not Found", "There is nothing at this address.")
 
 
 def _failed(error: Exception) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import SplitResult, parse_qsl, urlencode, urlsplit
 
 import httpx
 from starlette.datastructures import Headers, MutableHeaders, QueryParams
@@ -79,6 +79,8 @@ class Gate:
             return PlainTextResponse("This server does not answer to that name.\n", 421)
         if request.method not in METHODS:
             return PlainTextResponse("Method not allowed.\n", 405)
+        if not request.scope["path"].startswith("/"):  # `*`, or another site's whole address
+            return PlainTextResponse("There is nothing at this address.\n", 404)
         if request.method not in SAFE and not same_origin(request.headers):
             return PlainTextResponse("This request comes from another site.\n", 403)
         return None
@@ -133,7 +135,7 @@ class Gate:
         return answer
 
     def _host_known(self, headers: Headers) -> bool:
-        return (urlsplit(f"//{headers.get('host', '')}").hostname or "") in self.hosts
+        return address(f"//{headers.get('host', '')}").hostname in self.hosts
 
     def _hardened(self, send: Send) -> Send:
         async def sending(message: Message) -> None:
@@ -206,12 +208,20 @@ def same_origin(headers: Headers) -> bool:
     if site is not None and site not in ("same-origin", "none"):
         return False
     origin = headers.get("origin")
-    return origin is None or urlsplit(origin).netloc == headers.get("host")
+    return origin is None or address(origin).netloc == headers.get("host")
+
+
+def address(text: str) -> SplitResult:
+    """A web address in its parts; all of them empty where the text is none, such as `http://[`."""
+    try:
+        return urlsplit(text)
+    except ValueError:
+        return urlsplit("")
 
 
 def local_path(target: str) -> str:
     """The path to go to, never another site's address."""
-    parts = urlsplit(target.replace("\\", "/"))
+    parts = address(target.replace("\\", "/"))
     path = "/" + parts.path.lstrip("/")
     return f"{path}?{parts.query}" if parts.query else path
 

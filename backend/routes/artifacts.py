@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 from starlette.responses import FileResponse, Response
 
+from backend import openapi
 from backend.documents import Artifacts, artifact_document
 from backend.errors import Problem
 from backend.parts import Given, is_id, job_row, json
@@ -22,7 +23,11 @@ def of_job(given: Given, id: str) -> Response:
     return json({"items": [artifact_document(row) for row in rows]})
 
 
-@router.get("/artifacts/{id}", response_class=FileResponse)
+@router.get(
+    "/artifacts/{id}",
+    response_class=FileResponse,
+    responses=openapi.media("application/octet-stream"),
+)
 def download(given: Given, id: str) -> Response:
     """The file itself."""
     with given.store.read() as connection:

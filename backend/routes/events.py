@@ -9,6 +9,7 @@ from anyio.to_thread import run_sync
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response, StreamingResponse
 
+from backend import openapi
 from backend.cursor import Cursor, parse_many
 from backend.errors import Problem, bad_field
 from backend.feed import STATES_ID, JobFeed, StateFeed
@@ -25,7 +26,9 @@ After = Annotated[str | None, Query(max_length=16_000)]
 LastEventId = Annotated[str | None, Header(max_length=16_000)]
 
 
-@router.get("/events", response_class=StreamingResponse)
+@router.get(
+    "/events", response_class=StreamingResponse, responses=openapi.media("text/event-stream")
+)
 async def events(
     request: Request,
     given: Given,

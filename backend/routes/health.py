@@ -27,7 +27,7 @@ def session() -> Response:
     return Response(status_code=204)
 
 
-@router.get("/healthz")
+@router.get("/healthz", response_class=PlainTextResponse)
 def healthz() -> Response:
     """The process is up."""
     return PlainTextResponse("ok\n")

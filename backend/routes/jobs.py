@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.responses import Response
 
-from backend import launch
+from backend import launch, openapi
 from backend.access import Role
 from backend.documents import Job, Jobs, job_document
 from backend.errors import Problem, bad_field
@@ -31,15 +31,15 @@ Changes = Annotated[Any, Depends(optional_body)]
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200, pattern=r"^[!-~]+$")]
 Text = Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Cursor = Annotated[str | None, Query(max_length=1000, pattern=r"^[A-Za-z0-9_-]*$")]
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/NewJob"}}},
-    }
-}
+_BODY = openapi.body("NewJob")
 
 
-@router.post("/jobs", status_code=201, responses={201: {"model": Job}}, openapi_extra=_BODY)
+@router.post(
+    "/jobs",
+    status_code=201,
+    responses={201: {"model": Job}, 200: {"model": Job, "description": "of an earlier request"}},
+    openapi_extra=_BODY,
+)
 def create(given: Given, body: Body, idempotency_key: Key = None) -> Response:
     """Queue a job. With an `Idempotency-Key`, a repeat returns the first job and 200."""
     row, new = launch.launch(given, body, idempotency_key)
@@ -117,7 +117,7 @@ def get(given: Given, id: str) -> Response:
     return json(job_document(job_row(given, id)))
 
 
-@router.patch("/jobs/{id}", responses={200: {"model": Job}})
+@router.patch("/jobs/{id}", responses={200: {"model": Job}}, openapi_extra=openapi.body("Labels"))
 def patch(given: Given, id: str, body: Body) -> Response:
     """Change the name, the tags; of one's own jobs, or as an admin of any."""
     asked = validated(given.requests.labels, body)
@@ -194,7 +194,12 @@ def resume(given: Given, id: str) -> Response:
     return json(job_document(changed), 202)
 
 
-@router.post("/jobs/{id}/clone", status_code=201, responses={201: {"model": Job}})
+@router.post(
+    "/jobs/{id}/clone",
+    status_code=201,
+    responses={201: {"model": Job}},
+    openapi_extra=openapi.body("Labels", required=False),
+)
 def clone(given: Given, id: str, body: Changes) -> Response:
     """Queue the same again, under another name or other tags where the body has them."""
     first = job_row(given, id)

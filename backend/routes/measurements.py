@@ -11,6 +11,7 @@ import orjson
 from fastapi import APIRouter, Query
 from starlette.responses import Response, StreamingResponse
 
+from backend import openapi
 from backend.cursor import Cursor
 from backend.documents import Measurements
 from backend.errors import bad_field
@@ -27,7 +28,7 @@ Names = Annotated[
 ]
 
 
-@router.get("/jobs/{id}/measurements", responses={200: {"model": Measurements}})
+@router.get("/jobs/{id}/measurements", responses=openapi.media("text/csv", model=Measurements))
 def read(
     given: Given,
     id: str,

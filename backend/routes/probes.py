@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
-from backend import launch
+from backend import launch, openapi
 from backend.errors import Problem, bad_field
 from backend.parts import Given, Parts, job_row, json
 from backend.requests import json_body, validated
@@ -21,12 +21,7 @@ router = APIRouter(tags=["probes"])
 
 ANSWER_S = 20
 Body = Annotated[Any, Depends(json_body)]
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/NewProbe"}}},
-    }
-}
+_BODY = openapi.body("NewProbe")
 
 
 class Answered(BaseModel):

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from backend import sweep
+from backend import openapi, sweep
 from backend.documents import Sweep, SweepEstimate, Sweeps, moment
 from backend.errors import Problem
 from backend.parts import Given, Parts, is_id, json
@@ -18,15 +18,18 @@ from backend.store import jobs, sweeps
 router = APIRouter(tags=["sweeps"])
 
 Body = Annotated[Any, Depends(json_body)]
-_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": {"$ref": "#/components/schemas/NewSweep"}}},
-    }
-}
+_BODY = openapi.body("NewSweep")
 
 
-@router.post("/sweeps", status_code=201, responses={201: {"model": Sweep}}, openapi_extra=_BODY)
+@router.post(
+    "/sweeps",
+    status_code=201,
+    responses={
+        201: {"model": Sweep},
+        200: {"model": Sweep, "description": "of an earlier request"},
+    },
+    openapi_extra=_BODY,
+)
 def create(given: Given, body: Body, idempotency_key: Key = None) -> Response:
     """Queue every combination of the grid's values, all of them or none. With an
     `Idempotency-Key`, a repeat returns the first sweep and 200."""
