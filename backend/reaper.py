@@ -49,6 +49,7 @@ class Reaper:
         self._patience: dict[tuple[str, int], float] = {}
         self._looked = time.time()
         self._signals: dict[tuple[str, int], str] = {}
+        self._wished: dict[tuple[str, int], float] = {}
 
     def look(self, running: list[Row]) -> None:
         """Given the jobs that are running: cancel harder, start again, send again."""
@@ -66,6 +67,7 @@ class Reaper:
         here = {(row["id"], row["attempt"]) for row in running}
         self._patience = {key: at for key, at in self._patience.items() if key in here}
         self._signals = {key: name for key, name in self._signals.items() if key in here}
+        self._wished = {key: at for key, at in self._wished.items() if key in here}
         self._send_again()
 
     def away(self) -> None:
@@ -98,8 +100,8 @@ class Reaper:
 
     def _press(self, row: Row, leased: bool) -> None:
         """A running job was asked to stop: signals, and the end."""
-        age = time.time() - row["cancel_at"]
         key = (row["id"], row["attempt"])
+        age = self._age(key, row["cancel_at"])
         wanted = "SIGKILL" if age >= KILL_S else "SIGTERM" if age >= TERM_S else None
         sent = self._signals.get(key)
         if wanted and sent and (not leased or age >= END_S):
@@ -108,6 +110,12 @@ class Reaper:
             self.queue.revoke(*key, wanted)
             self._signals[key] = wanted
         return None
+
+    def _age(self, key: tuple[str, int], asked_at: float) -> float:
+        """Seconds since the wish, which goes on evenly when somebody sets the clock."""
+        now = time.monotonic()
+        before = min(max(0.0, time.time() - asked_at), END_S)
+        return now - self._wished.setdefault(key, now - before)
 
     def _end_cancelled(self, row: Row, signal: str) -> None:
         message = f"Cancelled: it did not stop by itself, and its process was sent {signal}."

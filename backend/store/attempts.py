@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, or_, select, update
 
 from backend.store import jobs
 from backend.store.jobs import Row
@@ -66,10 +66,12 @@ def _changed(connection: Connection, row: Row, values: dict[str, Any]) -> Row | 
 
 
 def waiting_since(connection: Connection, before: float, limit: int = 1000) -> list[Row]:
-    """Jobs that were sent before then and that no worker has begun."""
+    """Jobs that were sent before then and that no worker has begun; and those sent in the future,
+    as it seems once a clock was set back."""
+    then = or_(job.c.sent_at < before, job.c.sent_at > time.time() + 1)
     query = (
         select(job)
-        .where(job.c.state.in_(("queued", "interrupted")), job.c.sent_at < before)
+        .where(job.c.state.in_(("queued", "interrupted")), then)
         .order_by(job.c.sent_at)
         .limit(limit)
     )

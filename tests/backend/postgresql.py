@@ -32,10 +32,7 @@ class Postgresql:
         return f"postgresql://normscope@127.0.0.1:{self.port}/postgres"
 
     def create(self) -> None:
-        # The server's user must reach the folder through pytest's private ones.
-        for above in (self.folder, *self.folder.parents):
-            if above.owner() == "root" and not above.stat().st_mode & 0o011 and os.geteuid() == 0:
-                above.chmod(above.stat().st_mode | 0o011)
+        self._open()
         data = self.folder / "data"
         data.mkdir()
         if os.geteuid() == 0:
@@ -43,7 +40,15 @@ class Postgresql:
         command = [self.bin / "initdb", "-D", data, "-U", "normscope", "-A", "trust", "-N"]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **as_user())
 
+    def _open(self) -> None:
+        """The server's user must reach the folder through pytest's private ones, which another
+        run of pytest closes again."""
+        for above in (self.folder, *self.folder.parents):
+            if above.owner() == "root" and not above.stat().st_mode & 0o011 and os.geteuid() == 0:
+                above.chmod(above.stat().st_mode | 0o011)
+
     def start(self) -> None:
+        self._open()
         data = self.folder / "data"
         options = ["-c", "fsync=off", "-c", f"unix_socket_directories={data}", "-h", "127.0.0.1"]
         command = [self.bin / "postgres", "-D", data, "-p", str(self.port), *options]

@@ -318,3 +318,22 @@ def test_a_cancel_that_is_not_heard_is_made_to_be(
     queue.redis.delete(lease_key("a"))
     until(lambda: row_of(store, "a")["state"] == "cancelled", lambda: recorder.turn(20))
     assert signal_name in row_of(store, "a")["message"]
+
+
+def test_a_clock_set_back_by_an_hour_delays_no_cancel_and_no_lost_message(
+    store: Store, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("backend.reaper.TERM_S", 0.3)
+    add(store, "a", "b")
+    begin(queue, "a")
+    recorder = Recorder(store, queue)
+    until(lambda: row_of(store, "a")["state"] == "running", lambda: recorder.turn(1))
+    with store.write() as connection:
+        future = time.time() + 3600
+        asked = {"cancel_at": future}
+        connection.execute(update(job_table).where(job_table.c.id == "a").values(asked))
+        sent = {"sent_at": future}
+        connection.execute(update(job_table).where(job_table.c.id == "b").values(sent))
+    until(lambda: recorder.reaper._signals, lambda: recorder.turn(20))
+    until(lambda: queue.waiting() == 1, lambda: recorder.turn(20))
+    assert row_of(store, "b")["sent_at"] < future
