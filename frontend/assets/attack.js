@@ -1,4 +1,5 @@
-// The attack page's address: the form as a packed request, the results that are shown.
+// The attack page's address: the form as a packed request, the results that are shown. And its
+// budgets, which follow the attack until someone writes others.
 (function () {
   "use strict";
 
@@ -10,6 +11,16 @@
     return window.dash_clientside.no_update;
   }
 
+  let ours = null; // the budgets that were suggested last
+
+  function follow(suggested, grid) {
+    const { no_update } = window.dash_clientside;
+    if (!suggested) return no_update;
+    const untouched = !suggested.first && grid === ours && document.activeElement.id !== "attack-grid";
+    ours = suggested.grid;
+    return untouched ? suggested.grid : no_update;
+  }
+
   window.dash_clientside = window.dash_clientside || {};
-  window.dash_clientside.attack = { address };
+  window.dash_clientside.attack = { address, follow };
 })();

@@ -132,28 +132,27 @@ def _parameters() -> dict[str, Any]:
 
 
 @callback(
-    Output(ids.ATTACK_GRID, "value"),
+    Output(ids.ATTACK_SUGGESTED, "data"),
     Output(ids.ATTACK_GRID, "label"),
     Output(ids.ATTACK_GRID, "description"),
     Output(ids.ATTACK_OTHER_PLACE, "hidden"),
-    Output(ids.ATTACK_SUGGESTED, "data"),
     Input(ids.ATTACK_NAMES, "value"),
     *CONTROLS,
-    State(ids.ATTACK_GRID, "value"),
     State(ids.ATTACK_SUGGESTED, "data"),
     State("attack-source", "data"),
 )
-@or_else(lambda *_: (no_update,) * 5)
+@or_else(lambda *_: (no_update,) * 4)
 async def suggest(names: list[str], *rest: Any) -> Any:
-    """Budgets follow the attack until someone writes others; the words always do."""
-    grid, before, source = rest[-3:]
+    """The budgets that suit the attack, what they mean, and whether it needs another network."""
+    before, source = rest[-2:]
     catalog = await visitor().catalog()
     attacks = attackform.asked_attacks(catalog, {"names": names, **_parameters()})
-    found = specs.text(budgets.grid(catalog, attacks[0], source["data"])) if attacks else None
-    ours = before is not None and grid == before
-    hidden = not attackform.transfers(catalog, attacks)
+    if not attacks:
+        return (no_update,) * 4
+    grid = specs.text(budgets.grid(catalog, attacks[0], source["data"]))
+    suggestion = {"grid": grid, "first": before is None}
     words = attackform.grid_words(catalog, attacks)
-    return (found if found and ours else no_update), *words, hidden, found or no_update
+    return suggestion, *words, not attackform.transfers(catalog, attacks)
 
 
 @callback(
@@ -239,6 +238,13 @@ clientside_callback(
     ClientsideFunction("live", "start"),
     Output(ids.ATTACK_LIVE, "data"),
     Input(ids.ATTACK_TOLD, "data"),
+)
+clientside_callback(
+    ClientsideFunction("attack", "follow"),
+    Output(ids.ATTACK_GRID, "value"),
+    Input(ids.ATTACK_SUGGESTED, "data"),
+    State(ids.ATTACK_GRID, "value"),
+    prevent_initial_call=True,
 )
 clientside_callback(
     ClientsideFunction("attack", "address"),
