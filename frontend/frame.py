@@ -13,6 +13,7 @@ from frontend import ids
 
 THEME: dict[str, Any] = {
     "primaryColor": "indigo",
+    "primaryShade": {"light": 7, "dark": 8},  # white on it has a contrast of 5
     "fontFamily": "Inter, system-ui, sans-serif",
     "headings": {"fontFamily": "Inter, system-ui, sans-serif"},
     "defaultRadius": "md",
