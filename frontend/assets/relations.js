@@ -58,7 +58,10 @@
 
   // --- parallel coordinates: every axis scaled to its own ends -----------------------------------------
   function parallel(page) {
-    const paths = page.paths.filter((path) => path !== "seed" || page.paths.length === 1).slice(0, 8);
+    // A parameter that only some jobs have, at one value, says no more than what it is a parameter of.
+    const values = (path) => new Set(page.jobs.map((job) => job.spec[path]).filter((value) => value !== undefined && value !== null).map(String));
+    const told = page.paths.filter((path) => (path !== "seed" || page.paths.length === 1) && values(path).size > 1);
+    const paths = (told.length ? told : page.paths).slice(0, 6);
     const axes = [...paths.map((path) => axis(page, path, (job) => job.spec[path])), axis(page, page.choice.up, (job) => final(job, page.choice.up))];
     const { of } = scope.overlay.groups(page);
     const traces = page.jobs.map((job) => ({
