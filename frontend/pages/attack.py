@@ -86,15 +86,16 @@ async def fill(asked: dict[str, Any]) -> Any:
 @callback(
     Output(ids.ATTACK_PARAMS, "children"),
     Input(ids.ATTACK_NAMES, "value"),
-    State(ids.ATTACK_REQUEST, "data"),
+    State(ids.attack_control(ALL), "value"),
+    State(ids.attack_flag(ALL), "checked"),
     prevent_initial_call=True,
 )
 @or_else(lambda *_: no_update)
-async def choose(names: list[str], request: dict[str, Any] | None) -> Any:
+async def choose(names: list[str], *_: Any) -> Any:
     """The parameters of what is chosen; what was set before stays set."""
-    before = {one["name"]: one for one in ((request or {}).get("spec") or {}).get("attacks", [])}
     catalog = await visitor().catalog()
-    return attackform.params(catalog, [before.get(name, {"name": name}) for name in names])
+    values = {"names": names, **_parameters(ctx.states_list)}
+    return attackform.params(catalog, attackform.asked_attacks(catalog, values))
 
 
 @callback(
@@ -116,7 +117,7 @@ async def choose(names: list[str], request: dict[str, Any] | None) -> Any:
 async def update(*rest: Any) -> Any:
     """Any change: the request anew, its estimate, its curl, its address, what is wrong with it."""
     plain = ("names", "grid", "limit", "split", "seed", "other")
-    values = dict(zip(plain, rest, strict=False)) | _parameters()
+    values = dict(zip(plain, rest, strict=False)) | _parameters(ctx.inputs_list)
     api = visitor()
     request = attackform.request(await api.catalog(), rest[-1]["id"], values)
     cost, error = await tried(api.estimate(request))
@@ -125,9 +126,9 @@ async def update(*rest: Any) -> Any:
     return request, attackform.estimate(cost or {}), curl, wrong, links.packed(request)
 
 
-def _parameters() -> dict[str, Any]:
+def _parameters(told: list[Any]) -> dict[str, Any]:
     """What the controls of the attacks hold, by path."""
-    groups = [group for group in ctx.inputs_list if isinstance(group, list)]
+    groups = [group for group in told if isinstance(group, list)]
     return {item["id"]["path"]: item.get("value") for group in groups for item in group}
 
 
@@ -146,7 +147,7 @@ async def suggest(names: list[str], *rest: Any) -> Any:
     """The budgets that suit the attack, what they mean, and whether it needs another network."""
     before, source = rest[-2:]
     catalog = await visitor().catalog()
-    attacks = attackform.asked_attacks(catalog, {"names": names, **_parameters()})
+    attacks = attackform.asked_attacks(catalog, {"names": names, **_parameters(ctx.inputs_list)})
     if not attacks:
         return (no_update,) * 4
     grid = specs.text(budgets.grid(catalog, attacks[0], source["data"]))
