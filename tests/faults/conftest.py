@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -32,14 +34,16 @@ def database_stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
     bin = find_postgresql()
     if bin is None:
         pytest.skip("no PostgreSQL on this machine")
-    server = Postgresql(bin, tmp_path_factory.mktemp("postgresql"))
-    server.create()
-    server.start()
-    try:
-        with standing(tmp_path_factory.mktemp("faults-sql"), WORKERS, server) as stand:
-            yield stand
-    finally:
-        server.stop()
+    # Not in pytest's folder: whoever starts another pytest shuts that to the server's user.
+    with tempfile.TemporaryDirectory() as folder:
+        server = Postgresql(bin, Path(folder))
+        server.create()
+        server.start()
+        try:
+            with standing(tmp_path_factory.mktemp("faults-sql"), WORKERS, server) as stand:
+                yield stand
+        finally:
+            server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -14,6 +14,7 @@ from safetensors.torch import load_file
 
 from tests.e2e import explorer as e2e
 from tests.faults.stand import FROZEN_S, PATIENCE_S, Stand
+from tests.faults.viewer import Viewer
 from worker.lab.states import State, digest
 
 QUICK_S, FROZEN_WORKER_S = 20.0, 75.0
@@ -37,6 +38,9 @@ SPECS = {
 }
 ATTACK = {"attacks": [{"name": "pgd", "steps": 60}], "eps_grid": [0.0, 0.05, 0.1, 0.2]}
 PHASES = ("queued", "training", "checkpointing", "attacking", "cancelling")
+LOSS = "train/loss"
+VIEWED = ("training", "checkpointing")
+"""Phases of jobs that somebody watches in a browser all the while."""
 ROUNDS = (("training", "cancelling", "queued"), ("checkpointing", "attacking"))
 """Phases that share a fault: two jobs run and the rest waits."""
 
@@ -103,7 +107,7 @@ def end(stand: Stand, phase: str, job: str) -> End:
     if phase == "attacking":
         told: Any = stand.points(job, "attack/pgd/accuracy")[-1]["value"]
     else:
-        told = [(item["step"], item["value"]) for item in stand.points(job, "train/loss")]
+        told = [(item["step"], item["value"]) for item in stand.points(job, LOSS)]
     return End(told, _digest(file))
 
 
@@ -115,7 +119,7 @@ def _digest(file: Path) -> str:
 
 
 def watched(phase: str) -> str:
-    return "attack/pgd/progress" if phase == "attacking" else "train/loss"
+    return "attack/pgd/progress" if phase == "attacking" else LOSS
 
 
 def hit(
@@ -128,9 +132,29 @@ def hit(
     """Bring jobs into the phases, strike once, and see what becomes of each."""
     ends = {phase: undisturbed.end(phase) for phase in phases if phase != "cancelling"}
     jobs = {phase: submit(stand, phase, undisturbed) for phase in phases}
-    for phase in phases:
-        if phase != "queued":
-            e2e.until(lambda p=phase: stand.points(jobs[p], watched(p)), PATIENCE_S, "never ran")
+    viewers = {phase: Viewer(stand, jobs[phase], LOSS) for phase in VIEWED if phase in jobs}
+    for viewer in viewers.values():
+        viewer.start()
+    seconds, load = _struck(stand, target, how, jobs)
+    limit = FROZEN_WORKER_S if target in WORKERS and how == "SIGSTOP" else QUICK_S
+    cells = {}
+    for phase, job in jobs.items():
+        done = e2e.until(lambda job=job: e2e.ended(stand.job(job)), PATIENCE_S, "never ended")
+        wrong = _wrong(stand, phase, done, ends.get(phase), undisturbed)
+        if not wrong and phase in viewers:
+            wrong = viewers[phase].wrong()
+        cells[phase] = Cell(seconds[phase], wrong, limit, load)
+    stand.settle()
+    return cells
+
+
+def _struck(
+    stand: Stand, target: str, how: str, jobs: dict[str, str]
+) -> tuple[dict[str, float], float]:
+    """Strike once all jobs are where they should be: after how many seconds each was seen to go
+    on, and how many processes wanted a core then, for each there is."""
+    for phase in jobs.keys() - {"queued"}:
+        e2e.until(lambda p=phase: stand.points(jobs[p], watched(p)), PATIENCE_S, "never ran")
     processes = stand.struck(target) if how != "locked" else []
     before = {phase: stand.job(job) for phase, job in jobs.items()}
     for phase, job in before.items():
@@ -141,20 +165,12 @@ def hit(
     asking = _cancel(stand, jobs.get("cancelling"))
     struck_at = time.time()
     stand.strike(target, how, processes)
-    counted_from = _counted_from(target, how, struck_at)
+    began = _counted_from(target, how, struck_at)
     seen = _goes_on(stand, before, struck_at)
-    load = os.getloadavg()[0] / (os.cpu_count() or 1)
     if asking is not None:
         asking.join()
-    limit = FROZEN_WORKER_S if target in WORKERS and how == "SIGSTOP" else QUICK_S
-    cells = {}
-    for phase, job in jobs.items():
-        done = stand.explorer.wait_job(job, PATIENCE_S)
-        seconds = max(0.0, seen[phase] - counted_from)
-        wrong = _wrong(stand, phase, done, ends.get(phase), undisturbed)
-        cells[phase] = Cell(seconds, wrong, limit, load)
-    stand.settle()
-    return cells
+    load = os.getloadavg()[0] / (os.cpu_count() or 1)
+    return {phase: max(0.0, at - began) for phase, at in seen.items()}, load
 
 
 def _counted_from(target: str, how: str, struck_at: float) -> float:
@@ -231,7 +247,7 @@ def _wrong(
 def _wrong_cancelled(stand: Stand, done: dict[str, Any], known: Undisturbed) -> str:
     if done["state"] != "cancelled":
         return f"{done['state']} {done['error'] or done['message']}"
-    told = [(point["step"], point["value"]) for point in stand.points(done["id"], "train/loss")]
+    told = [(point["step"], point["value"]) for point in stand.points(done["id"], LOSS)]
     if [step for step, _ in told] != list(range(len(told))):
         return _difference(told, [(step, None) for step in range(len(told))])
     as_trained = known.end("training").told[: len(told)]

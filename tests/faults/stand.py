@@ -108,7 +108,7 @@ class Stand:
         else:
             send(processes, signal.Signals[how])
         if target == "supervisor" and how != "SIGSTOP":
-            self._start_again(processes)
+            self._start_again()
 
     def _later(self, act: Any) -> None:
         def wait() -> None:
@@ -132,9 +132,9 @@ class Stand:
 
         self._later(let_go)
 
-    def _start_again(self, processes: list[psutil.Process]) -> None:
+    def _start_again(self) -> None:
         """As a person would; `make run` waits for what the last one left."""
-        psutil.wait_procs(processes, timeout=30)
+        self._over()
         ours = {name: value for name, value in self.explorer.env.items() if "NORMSCOPE" in name}
         del ours["NORMSCOPE_DATA_DIR"]
         until = time.monotonic() + 60
@@ -145,7 +145,14 @@ class Stand:
                 return
             except AssertionError:
                 assert time.monotonic() < until, "it does not start again"
+                self._over()
                 time.sleep(0.5)
+
+    def _over(self) -> None:
+        """What was started last has ended, its output with it."""
+        self.explorer.process.wait(60)
+        if self.explorer.reader is not None:
+            self.explorer.reader.join(60)
 
     def settle(self) -> None:
         """Until every fault is over and every process is there."""
@@ -172,8 +179,8 @@ def send(processes: list[psutil.Process], signum: signal.Signals) -> None:
 
 @contextmanager
 def standing(data_dir: Path, workers: int, postgresql: Postgresql | None = None) -> Iterator[Stand]:
-    """An explorer whose trainings leave a state each half second."""
-    settings = {"NORMSCOPE_WORKERS": str(workers), "NORMSCOPE_CHECKPOINT_S": "0.5"}
+    """An explorer whose trainings leave a state five times a second."""
+    settings = {"NORMSCOPE_WORKERS": str(workers), "NORMSCOPE_CHECKPOINT_S": "0.2"}
     if postgresql is not None:
         settings["NORMSCOPE_DATABASE_URL"] = postgresql.url
     explorer = e2e.start(data_dir, **settings)
