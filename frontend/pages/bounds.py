@@ -166,7 +166,7 @@ async def start(certify: Any, attack: Any, over: str, most: Any, limit: Any, sou
         return no_update, no_update, no_update
     what = next(key for key, id in bounds.STARTS.items() if id == ctx.triggered_id)
     await _queue(visitor(), what, source["id"], over, float(most), int(limit))
-    return (*await _shown(visitor(), source, over, float(most), int(limit)), "on its way")
+    return (*await _shown(visitor(), source, over, float(most), int(limit)), "")
 
 
 async def _queue(api: Api, what: str, source: str, over: str, most: float, limit: int) -> None:

@@ -62,7 +62,13 @@ def layout(
 def _actions() -> list[Component]:
     """What can be done with the selected jobs; disabled until there are some."""
     return [
-        html.Button("Compare", id=ids.JOBS_COMPARE, disabled=True, className="plain-button"),
+        html.Button(
+            "Compare",
+            id=ids.JOBS_COMPARE,
+            disabled=True,
+            className="plain-button",
+            title="select two trainings or more",
+        ),
         html.Button("Cancel", id=ids.JOBS_CANCEL, disabled=True, className="plain-button"),
         html.Button("Delete", id=ids.JOBS_DELETE, disabled=True, className="plain-button danger"),
     ]
@@ -230,12 +236,27 @@ clientside_callback(
 @callback(
     Output(ids.JOBS_CANCEL, "disabled"),
     Output(ids.JOBS_DELETE, "disabled"),
+    Output(ids.JOBS_COMPARE, "disabled"),
     Input(ids.JOBS_GRID, "selectedRows"),
 )
-def selected(rows: list[dict[str, Any]] | None) -> tuple[bool, bool]:
-    """Running jobs can be cancelled, ended ones deleted."""
+def selected(rows: list[dict[str, Any]] | None) -> tuple[bool, bool, bool]:
+    """Running jobs can be cancelled, ended ones deleted, two or more trainings compared."""
     ended = [row["state"] in ENDED for row in rows or []]
-    return all(ended), not any(ended)
+    return all(ended), not any(ended), len(_trainings(rows)) < 2
+
+
+def _trainings(rows: list[dict[str, Any]] | None) -> list[str]:
+    return [row["id"] for row in rows or [] if row["kind"] == "train"]
+
+
+@callback(
+    Output(ids.GO, "href", allow_duplicate=True),
+    Input(ids.JOBS_COMPARE, "n_clicks"),
+    State(ids.JOBS_GRID, "selectedRows"),
+    prevent_initial_call=True,
+)
+def compare(clicks: int | None, rows: list[dict[str, Any]] | None) -> Any:
+    return f"/compare?jobs={','.join(_trainings(rows))}" if clicks else no_update
 
 
 @callback(

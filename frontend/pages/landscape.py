@@ -170,7 +170,7 @@ async def compute(clicks: int | None, over: str, beside: str | None, *rest: Any)
         name = f"Loss landscape over {over} of {job['name'] or job['id']}"[:120]
         await api.create({**_request(job["id"], choice), "name": name})
     models = await _models(api, source["id"], beside, over, **wanted)
-    said = "on its way" if new else "this was computed before; it is shown"
+    said = no_update if new else "this was computed before; it is shown"
     return plane.cards(load.scheme(), models, over), _told(models, over, beside), said
 
 

@@ -85,9 +85,8 @@ def _whose(job: Job) -> list[Any]:
 def _actions(job: Job) -> list[Any]:
     over = job["state"] in ENDED
     train, lost = job["kind"] == "train", job["state"] == "failed"
-    attack = look = clone = None
-    if not train or has_network(job):
-        attack, look = _labs(job)
+    labs = _labs(job) if not train or has_network(job) else []
+    clone = None
     if train:
         address = f"/launch?clone={job['id']}"
         clone = parts.button_link("Clone", address, filled=lost, id=ids.JOB_CLONE)
@@ -110,7 +109,7 @@ def _actions(job: Job) -> list[Any]:
     delete = html.Button(
         "Delete", id=ids.JOB_DELETE, className="plain-button danger", hidden=not over
     )
-    return [attack, look, clone, resume, end, delete]
+    return [*labs, clone, resume, end, delete]
 
 
 def _labs(job: Job) -> list[Component]:
@@ -122,14 +121,15 @@ def _labs(job: Job) -> list[Component]:
     )
     address = f"/lab/diagnose?job={job['id'] if again else network}"
     look = parts.button_link("Diagnose", address, filled=again, id=ids.JOB_DIAGNOSE)
-    return [look, attack] if again else [attack, look]
+    shift = parts.button_link("Shift scales", f"/lab/shift?job={network}")
+    return [look, attack, shift] if again else [attack, shift, look]
 
 
 def has_network(job: Job) -> bool:
-    """Whether a training has left a network, or is at work on one."""
+    """Whether a training has left a network; one that still runs has not."""
     if job["state"] == "cancelled":
         return bool((job["progress"] or {}).get("step"))
-    return job["state"] in ("running", "succeeded")
+    return bool(job["state"] == "succeeded")
 
 
 def progress(job: Job, waiting: str = "") -> Component:

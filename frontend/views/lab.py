@@ -70,7 +70,7 @@ class Lab:
 
     def unfit(self, job: Job) -> list[Component] | None:
         """What is said of a job that has no finished network; None where it has one."""
-        if job["kind"] == "train" and job["state"] != "running" and head.has_network(job):
+        if job["kind"] == "train" and head.has_network(job):
             return None
         again = parts.button_link("Choose a trained network", self.path, filled=True)
         return [self.head(None), parts.empty("This job left no trained network.", again)]

@@ -193,3 +193,16 @@ def test_resume_makes_a_cancelled_job_succeed(page: Page, explorer: Explorer) ->
     page.get_by_role("button", name="Resume").click()
     expect(page.locator("#job-state")).to_have_text("succeeded", timeout=90_000)
     assert explorer.wait_job(job)["attempt"] == 2
+
+
+def test_two_trainings_ticked_on_jobs_are_compared(
+    page: Page, explorer: Explorer, digits: str, moons: str
+) -> None:
+    page.goto(f"{explorer.url}/jobs?kind=train")
+    button = page.get_by_role("button", name="Compare")
+    for job in (digits, moons):
+        expect(button).to_be_disabled()
+        page.locator(f'.ag-row[row-id="{job}"] input[type="checkbox"]').first.check()
+    button.click()
+    page.wait_for_url(re.compile(rf"/compare\?jobs=.*({digits}|{moons})"))
+    until(lambda: len(page.evaluate(LINES, "cmp-train-loss")) == 2, 30, "not a line a job")

@@ -96,4 +96,6 @@ def test_its_head_counts_diagnostics_and_leads_to_the_network() -> None:
     links = [part.href for part in parts(shown) if getattr(part, "href", None)]
     assert f"/jobs/{SOURCE}" in links
     assert found(shown, ids.JOB_DIAGNOSE).href == "/lab/diagnose?job=abc"
-    assert found(head.head(job()), ids.JOB_DIAGNOSE).href == "/lab/diagnose?job=abc"
+    assert (
+        found(head.head(job(state="succeeded")), ids.JOB_DIAGNOSE).href == "/lab/diagnose?job=abc"
+    )
