@@ -111,7 +111,7 @@ def said(value: Any) -> str:
 def start(given: Parts, value: Any, key: str | None) -> tuple[jobs.Row, bool]:
     """The sweep's row, and whether it is new: a repeated key finds the first."""
     asked = validated(given.requests.sweep, value)
-    digest = hashlib.sha256(orjson.dumps(asked.model_dump(), default=str)).hexdigest()
+    digest = hashlib.sha256(_bytes(asked)).hexdigest()
     if key is not None and (first := _first(given, key, digest)):
         return first, False
     grid, made = prepared(given, asked)
@@ -128,6 +128,14 @@ def start(given: Parts, value: Any, key: str | None) -> tuple[jobs.Row, bool]:
     }
     launch.queue_all(given, [{**new, "sweep": row["id"]} for new in made], sweep=row)
     return row, True
+
+
+def _bytes(asked: NewSweep) -> bytes:
+    """The request as JSON; 422 where it holds a number that no store does."""
+    try:
+        return orjson.dumps(asked.model_dump(), default=str)
+    except TypeError as error:
+        raise bad_field("base", "a whole number in it is beyond 64 bits") from error
 
 
 def _first(given: Parts, key: str, digest: str) -> jobs.Row | None:

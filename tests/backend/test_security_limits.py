@@ -136,3 +136,11 @@ def test_nothing_listens_beyond_this_machine_without_a_token(
     assert done.returncode == 1
     assert b"NORMSCOPE_TOKEN must be set" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_number_that_no_store_holds(settings: Settings, store: Store, queue: Queue) -> None:
+    """The fuzzer found that a swept field's own value went unread, and into the store."""
+    sweep = {"base": train(seed=10**30), "seeds": [1]}
+    with visiting(settings, store, queue) as client:
+        for body in (sweep, {"base": train(), "grid": {"spec.seed": [10**30]}}):
+            assert client.post("/sweeps", json=body, headers=AUTH).status_code == 422

@@ -27,7 +27,7 @@ def train(**more: Any) -> dict[str, Any]:
     return {
         "kind": "train",
         "spec": {
-            "dataset": {"name": "moons", "n": 100},
+            "dataset": {"name": "moons"},
             "model": {"name": "mlp", "hidden": [4]},
             "epochs": 2,
             "diagnostics": [{"name": "accuracy"}],
