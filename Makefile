@@ -20,7 +20,7 @@ test-slow:  ## what takes minutes
 
 test-fuzz:  ## thousands of requests that OpenAPI allows or forbids
 	$(SETUP) dev
-	$(BIN)/python -m pytest -m slow tests/hostile
+	$(BIN)/python -m pytest -s -m slow tests/hostile
 
 test-gpu:  ## what needs a CUDA device
 	$(SETUP) dev

@@ -70,6 +70,12 @@ def test_a_token_in_the_address_becomes_a_cookie(small_api: Api) -> None:
     assert {"HttpOnly", "Path=/", "SameSite=strict"} <= set(cookie.split("; "))
 
 
+def test_behind_tls_the_cookie_stays_there(small_api: Api) -> None:
+    for base, secure in (("https://localhost", True), ("http://localhost", False)):
+        cookie = get(small_api[1], f"/?token={TOKEN}", base=base).headers["set-cookie"]
+        assert ("Secure" in cookie.split("; ")) is secure
+
+
 def test_a_wrong_token_becomes_no_cookie(small_api: Api) -> None:
     answer = get(small_api[1], "/?token=wrong")
     assert answer.status_code == 401

@@ -42,6 +42,7 @@ def fuzz(explorer: Explorer, each: int, rules: Path = RULES) -> int:
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     found = re.search(r"(\d+) generated, (\d+) passed", done.stdout)
     assert found, done.stdout[-2000:]
+    print(f"{found[0]}, at most {each} for each operation")
     return int(found[2])
 
 

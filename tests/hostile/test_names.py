@@ -67,7 +67,7 @@ def test_home_compare_and_sweeps(
 
 @pytest.mark.parametrize("lab", LABS)
 def test_the_labs(page: Page, explorer: Explorer, jobs: dict[str, str], lab: str) -> None:
-    for what in ("script", "template", "proto"):
+    for what in ("script", "proto"):
         page.goto(f"{explorer.url}/lab/{lab}?job={jobs[what]}")
         expect(page.locator("main h1")).to_be_visible(timeout=PATIENCE_MS)
         expect(page.locator("main")).to_contain_text(re.compile(r"\w{3}"), timeout=PATIENCE_MS)
