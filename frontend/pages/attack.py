@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 import dash
@@ -29,6 +30,15 @@ from frontend.views.plotcard import furniture
 
 PLACE = "attack"
 RENEWS = {"head": ids.ATTACK_RENEW_HEAD, "plots": ids.ATTACK_RENEW_PLOTS}
+VALUES = "attack-values"
+FIELDS = {
+    ids.ATTACK_NAMES: "names",
+    ids.ATTACK_GRID: "grid",
+    ids.ATTACK_LIMIT: "limit",
+    ids.ATTACK_SPLIT: "split",
+    ids.ATTACK_SEED: "seed",
+    ids.ATTACK_OTHER: "other",
+}
 CONTROLS = (
     Input(ids.attack_control(ALL), "value"),
     Input(ids.attack_flag(ALL), "checked"),
@@ -41,7 +51,7 @@ def layout(job: str | None = None, run: str | None = None, **query: Any) -> Comp
     beside = [one for one in str(query.get("beside") or "").split(",") if one]
     asked = {"job": job, "run": run, "beside": beside}
     asked |= {name: query.get(name) for name in ("r", "moves")}
-    stores = [ids.ATTACK_REQUEST, ids.ATTACK_ADDRESS, ids.ATTACK_TOLD, ids.ATTACK_LIVE]
+    stores = [VALUES, ids.ATTACK_REQUEST, ids.ATTACK_ADDRESS, ids.ATTACK_TOLD, ids.ATTACK_LIVE]
     stores.append(ids.ATTACK_EXAMPLE)
     return html.Div(
         [
@@ -98,28 +108,31 @@ async def choose(names: list[str], *_: Any) -> Any:
     return attackform.params(catalog, attackform.asked_attacks(catalog, values))
 
 
+clientside_callback(
+    ClientsideFunction("form", "gather"),
+    Output(VALUES, "data"),
+    *[Input(field, "value") for field in FIELDS],
+    *CONTROLS,
+    State(VALUES, "data"),
+)
+
+
 @callback(
     Output(ids.ATTACK_REQUEST, "data"),
     Output(ids.ATTACK_ESTIMATE, "children"),
     Output(ids.ATTACK_CURL, "children"),
     Output(ids.ATTACK_ERROR, "children"),
     Output(ids.ATTACK_ADDRESS, "data"),
-    Input(ids.ATTACK_NAMES, "value"),
-    Input(ids.ATTACK_GRID, "value"),
-    Input(ids.ATTACK_LIMIT, "value"),
-    Input(ids.ATTACK_SPLIT, "value"),
-    Input(ids.ATTACK_SEED, "value"),
-    Input(ids.ATTACK_OTHER, "value"),
-    *CONTROLS,
+    Input(VALUES, "data"),
     State("attack-source", "data"),
+    prevent_initial_call=True,
 )
 @or_else(lambda error, *_: (no_update, no_update, no_update, parts.failed(error), no_update))
-async def update(*rest: Any) -> Any:
+async def update(gathered: Mapping[str, Any], source: Mapping[str, Any]) -> Any:
     """Any change: the request anew, its estimate, its curl, its address, what is wrong with it."""
-    plain = ("names", "grid", "limit", "split", "seed", "other")
-    values = dict(zip(plain, rest, strict=False)) | _parameters(ctx.inputs_list)
+    values = {FIELDS.get(name, name): value for name, value in gathered.items()}
     api = visitor()
-    request = attackform.request(await api.catalog(), rest[-1]["id"], values)
+    request = attackform.request(await api.catalog(), source["id"], values)
     cost, error = await tried(api.estimate(request))
     wrong = attackpage.wrong(error) if error else None
     curl = links.curl(request, load.origin())
