@@ -27,6 +27,7 @@ from backend.routes import (
     health,
     jobs,
     measurements,
+    metrics,
     overlay,
     papers,
     probes,
@@ -39,7 +40,7 @@ from worker.contract.settings import Settings
 PREFIX = "/api/v1"
 ROOMS = (
     *(jobs, measurements, overlay, events, artifacts),
-    *(probes, sweeps, papers, catalog, access, health, docs),
+    *(probes, sweeps, papers, catalog, access, health, metrics, docs),
 )
 
 
@@ -63,7 +64,8 @@ def create_app(
     app.state.hub = Hub(queue.url)
     for room in ROOMS:
         app.include_router(room.router, prefix=PREFIX)
-    app.include_router(health.router, include_in_schema=False)
+    for room in (health, metrics):
+        app.include_router(room.router, include_in_schema=False)
     errors.install(app)
     openapi.describe(app, app.state.parts.requests)
     door, buckets = Door(token, store), Buckets(settings.rate_limit)

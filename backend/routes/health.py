@@ -1,11 +1,11 @@
-"""Whether the process is up, whether everything it needs is there, and figures for Prometheus."""
+"""Whether the process is up, and whether everything it needs is there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from kombu.exceptions import OperationalError as QueueError
 from redis.exceptions import RedisError
 from sqlalchemy import text
@@ -14,7 +14,6 @@ from starlette.responses import PlainTextResponse, Response
 
 from backend.errors import RETRY_S, Problem
 from backend.parts import Given, Parts, json
-from backend.store import jobs
 
 router = APIRouter(tags=["health"])
 
@@ -64,39 +63,3 @@ def _ask_database(given: Parts) -> None:
 def _require(workers: list[Any]) -> None:
     if not workers:
         raise LookupError("no worker is alive")
-
-
-@router.get("/metrics", response_class=PlainTextResponse)
-def metrics(given: Given, request: Request) -> Response:
-    """Figures in Prometheus' text form."""
-    lines = [*_job_lines(given), *_broker_lines(given)]
-    lines += _gauge("normscope_event_streams", "open event streams", request.app.state.hub.clients)
-    return PlainTextResponse("\n".join(lines) + "\n", media_type="text/plain; version=0.0.4")
-
-
-def _job_lines(given: Parts) -> Iterator[str]:
-    with given.store.read() as connection:
-        counts = jobs.counts(connection)
-    yield "# HELP normscope_jobs jobs by state"
-    yield "# TYPE normscope_jobs gauge"
-    for state in (*jobs.UNFINISHED, *jobs.ENDED):
-        yield f'normscope_jobs{{state="{state}"}} {counts.get(state, 0)}'
-
-
-def _broker_lines(given: Parts) -> Iterator[str]:
-    try:
-        waiting, cards = given.queue.waiting(), given.queue.workers()
-    except AWAY:
-        yield from _gauge("normscope_broker_up", "whether the broker answers", 0)
-        return
-    yield from _gauge("normscope_broker_up", "whether the broker answers", 1)
-    yield from _gauge("normscope_messages_waiting", "messages no worker has taken", waiting)
-    yield from _gauge("normscope_workers", "workers alive", len(cards))
-    busy = sum(card.state == "busy" for card in cards)
-    yield from _gauge("normscope_workers_busy", "workers that run a job", busy)
-
-
-def _gauge(name: str, help: str, value: float) -> Iterator[str]:
-    yield f"# HELP {name} {help}"
-    yield f"# TYPE {name} gauge"
-    yield f"{name} {value}"
