@@ -54,7 +54,7 @@ class Desk:
 
     def card(self) -> wire.WorkerCard:
         """The newest card, as soon as there is one."""
-        return max(until(self.cards, 20, "no card"), key=lambda card: card.seen)
+        return max(until(self.cards, 120, "no card"), key=lambda card: card.seen)
 
     def cards(self) -> list[wire.WorkerCard]:
         """Of processes that live: a killed one's card stays until it expires."""
@@ -67,7 +67,7 @@ class Desk:
     def is_done(self, job: str) -> bool:
         return bool(self.client.exists(wire.done_key(job)))
 
-    def finish(self, job: str, seconds: float = 20) -> list[dict[str, Any]]:
+    def finish(self, job: str, seconds: float = 120) -> list[dict[str, Any]]:
         """Wait for the end of a job; its events."""
         until(lambda: self.is_done(job), seconds, f"{job} is not done")
         return self.events(job)
@@ -79,7 +79,7 @@ class Desk:
 
     def running(self, job: str) -> None:
         """Wait until a job measures."""
-        until(lambda: any(e["type"] == "measured" for e in self.events(job)), 20, "never ran")
+        until(lambda: any(e["type"] == "measured" for e in self.events(job)), 120, "never ran")
 
     def family(self) -> list[psutil.Process]:
         parent = psutil.Process(self.process.pid)

@@ -23,7 +23,7 @@ def test_a_job_delivered_twice_runs_once(desk: Desk) -> None:
     kinds = types(desk.finish(job))
     assert (kinds[0], kinds[1], kinds[-1]) == ("started", "measured", "finished")
     desk.deliver(job)
-    desk.finish(desk.send(), 60)
+    desk.finish(desk.send(), 120)
     assert types(desk.events(job)).count("started") == 1
     assert not desk.client.exists(wire.lease_key(job))
 
@@ -32,7 +32,7 @@ def test_a_process_that_replaces_a_killed_one_takes_the_next_job(desk: Desk) -> 
     old = desk.card().pid
     os.kill(old, signal.SIGKILL)
     until(lambda: any(card.pid != old for card in desk.cards()), 60, "no new process came")
-    desk.finish(desk.send(), 60)
+    desk.finish(desk.send(), 120)
 
 
 def test_a_cancelled_job_stops_long_before_its_end(desk: Desk) -> None:
@@ -48,7 +48,7 @@ def test_a_job_cancelled_before_it_starts_tells_nothing(desk: Desk) -> None:
     job = desk.send()
     desk.client.set(wire.cancel_key(job), 1)
     desk.finish(blocker)
-    desk.finish(desk.send(), 60)
+    desk.finish(desk.send(), 120)
     assert desk.events(job) == []
 
 
@@ -57,25 +57,25 @@ def test_a_killed_process_frees_its_job_at_once_and_the_next_job_runs(desk: Desk
     desk.running(job)
     card = desk.card()
     os.kill(card.pid, signal.SIGKILL)
-    until(lambda: not desk.client.exists(wire.lease_key(job)), 2, "the lease is still held")
+    until(lambda: not desk.client.exists(wire.lease_key(job)), 8, "the lease is still held")
     (rung,) = [bell for bell in desk.rung() if bell.get("job") == job and "lost" in bell]
     assert rung["lost"] == "1"
     assert rung["reason"] == "Worker exited prematurely: signal 9 (SIGKILL)"
     assert not desk.client.exists(wire.worker_key(card.name))
-    assert types(desk.finish(desk.send(), 60))[-1] == "finished"
+    assert types(desk.finish(desk.send(), 120))[-1] == "finished"
     assert not desk.is_done(job)
 
 
 def test_a_message_that_names_no_job_is_nobodys_loss(desk: Desk) -> None:
     desk.app.send_task(wire.TASKS["train"], [], queue=wire.QUEUE)
-    assert types(desk.finish(desk.send(), 60))[-1] == "finished"
+    assert types(desk.finish(desk.send(), 120))[-1] == "finished"
 
 
 def test_a_lost_lease_is_abandoned_without_a_word(desk: Desk) -> None:
     job = desk.send(LONG)
     desk.running(job)
     desk.client.set(wire.lease_key(job), "2:another")
-    until(lambda: desk.card().job is None, wire.RENEW_S + 3, "still runs")
+    until(lambda: desk.card().job is None, wire.RENEW_S + 60, "still runs")
     assert "finished" not in types(desk.events(job))
     assert not desk.is_done(job)
     assert desk.client.get(wire.lease_key(job)) == "2:another"
@@ -85,7 +85,7 @@ def test_a_revoked_job_is_handed_back_at_once(desk: Desk) -> None:
     job = desk.send(LONG)
     desk.running(job)
     desk.app.control.revoke(desk.task_ids[job], terminate=True, signal="SIGTERM")
-    until(lambda: not desk.client.exists(wire.lease_key(job)), 3, "the lease is still held")
+    until(lambda: not desk.client.exists(wire.lease_key(job)), 8, "the lease is still held")
     assert {"job": job, "handed_back": "1"} in desk.rung()
     assert "finished" not in types(desk.events(job))
     assert not desk.is_done(job)
@@ -100,11 +100,11 @@ def test_an_error_is_told_and_ends_the_job(desk: Desk) -> None:
 def test_the_card_says_what_the_worker_does(desk: Desk) -> None:
     job = desk.send(LONG)
     desk.running(job)
-    until(lambda: desk.card().job == job, 3, "the card says nothing of the job")
+    until(lambda: desk.card().job == job, 60, "the card says nothing of the job")
     card = desk.card()
     assert card.state == "busy"
     assert card.flops_per_s is not None
     assert card.flops_per_s > 1e8
     assert 0 < desk.client.ttl(wire.worker_key(card.name)) <= wire.WORKER_TTL_S
     desk.client.set(wire.cancel_key(job), 1)
-    until(lambda: desk.card().state == "idle", 3, "the card is still busy")
+    until(lambda: desk.card().state == "idle", 60, "the card is still busy")
