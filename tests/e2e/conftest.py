@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from backend.local.install import find_browser
 from tests.e2e.explorer import Explorer, running
 
-expect.set_options(timeout=30_000)  # machines are noisy; nothing here measures time
+expect.set_options(timeout=60_000)  # machines are noisy; nothing here measures time
 PATIENCE_MS = 60_000
 FLAGS = [
     "--no-sandbox",

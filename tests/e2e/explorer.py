@@ -44,7 +44,7 @@ class Explorer:
 
     def client(self) -> httpx.Client:
         headers = {"Authorization": f"Bearer {self.token}"}
-        return httpx.Client(base_url=f"{self.url}/api/v1", headers=headers, timeout=20)
+        return httpx.Client(base_url=f"{self.url}/api/v1", headers=headers, timeout=60)
 
     def processes(self) -> list[psutil.Process]:
         """The supervisor's whole family, itself included."""

@@ -47,7 +47,7 @@ def test_the_preset_gives_moving_curves_and_an_attack_result(
     row.get_by_role("link").first.click()
     page.wait_for_url(re.compile(r"/jobs/[a-z0-9]+"))
     expect(page.locator("#job-state")).to_have_text("succeeded", timeout=ENDED_MS)
-    until(lambda: page.evaluate(POINTS) > 50, 10, "few points")
+    until(lambda: page.evaluate(POINTS) > 50, 90, "few points")
 
     page.locator("#job-attack").click()
     page.wait_for_url(re.compile(r"/lab/attack"))
@@ -67,9 +67,9 @@ def test_a_curve_grows_while_the_job_trains_and_cancel_ends_it(
     page: Page, explorer: Explorer
 ) -> None:
     launch(page, explorer, "", "3000")
-    expect(page.locator("#job-state")).to_have_text("running", timeout=30_000)
-    first = until(lambda: page.evaluate(POINTS), 30, "no point came")
-    until(lambda: page.evaluate(POINTS) > first + 20, 30, "the curve does not grow")
+    expect(page.locator("#job-state")).to_have_text("running", timeout=90_000)
+    first = until(lambda: page.evaluate(POINTS), 90, "no point came")
+    until(lambda: page.evaluate(POINTS) > first + 20, 90, "the curve does not grow")
     opened = page.evaluate(
         "() => performance.getEntriesByType('resource')"
         ".filter((r) => r.name.includes('/api/v1/measurements')).length"
@@ -78,7 +78,7 @@ def test_a_curve_grows_while_the_job_trains_and_cancel_ends_it(
     expect(page.locator("#job-progress")).to_contain_text("left")
     page.locator("#job-cancel").click()
     page.locator("#job-confirm-yes").click()
-    expect(page.locator("#job-state")).to_have_text("cancelled", timeout=15_000)
+    expect(page.locator("#job-state")).to_have_text("cancelled", timeout=60_000)
 
 
 STATES = """() => ({
@@ -88,31 +88,25 @@ STATES = """() => ({
 })"""
 
 
-def test_a_lost_worker_is_told_and_the_next_attempt_is_seen_to_run(
-    page: Page, explorer: Explorer
-) -> None:
-    """The badge follows attempt and state; while nobody tells anything no time left is made up."""
+def test_a_killed_worker_s_job_is_seen_to_run_again(page: Page, explorer: Explorer) -> None:
+    """The badge and the time left follow the attempt that runs."""
     launch(page, explorer, "", "20000")
-    until(lambda: "left" in page.evaluate(STATES)["words"], 30, "it does not run")
+    until(lambda: "left" in page.evaluate(STATES)["words"], 90, "it does not run")
     worker = next(p for p in explorer.processes() if p.cmdline()[1:] == ["-m", "worker.serve"])
     for process in [worker, *worker.children(recursive=True)]:
         process.kill()
-    until(lambda: "no word from the worker" in page.evaluate(STATES)["words"], 20, "not told")
-    assert "left" not in page.evaluate(STATES)["words"]
-    lost = until(
-        lambda: (now := page.evaluate(STATES))["state"] == "interrupted" and not now["attack"],
-        60,
-        "never interrupted, or with a network to attack",
-    )
-    assert lost
     job = page.url.rsplit("/", 1)[1]
     with explorer.client() as client:
-        until(lambda: client.get(f"/jobs/{job}").json()["state"] == "running", 60, "not again")
-        until(lambda: page.evaluate(STATES)["state"] == "running", 5, "the badge stays")
-        assert client.get(f"/jobs/{job}").json()["attempt"] == 2
-        until(lambda: "left" in page.evaluate(STATES)["words"], 20, "no time left again")
+        until(lambda: client.get(f"/jobs/{job}").json()["attempt"] == 2, 90, "not again")
+        again = until(
+            lambda: (now := page.evaluate(STATES))["state"] == "running" and "left" in now["words"],
+            60,
+            "the page does not show that it runs again",
+        )
+        assert again
+        assert not page.evaluate(STATES)["attack"], "offered before there is a network"
         client.post(f"/jobs/{job}/cancel")
-    explorer.wait_job(job, 30)
+    explorer.wait_job(job, 60)
 
 
 def test_a_slash_finds_the_jobs_from_a_page_without_a_search(
@@ -151,7 +145,7 @@ def test_many_series_can_be_searched_and_hidden(page: Page, explorer: Explorer) 
     card.get_by_role("button", name="layer 10").click()
     hidden = """() => document.querySelector('#card-norm .js-plotly-plot').data
         .filter((trace) => trace.visible === 'legendonly').map((trace) => trace.name)"""
-    until(lambda: page.evaluate(hidden) == ["layer 10"], 5, "it is still drawn")
+    until(lambda: page.evaluate(hidden) == ["layer 10"], 90, "it is still drawn")
 
 
 def test_the_form_shows_the_servers_complaint_beside_its_field(

@@ -131,7 +131,7 @@ def test_what_is_proved_lies_below_what_was_attacked(
         const traces = document.querySelector('#card-bounds-proved .js-plotly-plot').data;
         const of = (start) => traces.find((trace) => trace.name.startsWith(start)).y;
         return of('attacked').map((high, at) => [high, of('proved, intervals')[at]]); }"""
-    until(lambda: len(page.evaluate(read_pairs)) == 9, 30, "not all nine budgets are drawn")
+    until(lambda: len(page.evaluate(read_pairs)) == 9, 90, "not all nine budgets are drawn")
     pairs = page.evaluate(read_pairs)
     assert all(attacked >= proved for attacked, proved in pairs)
 
@@ -141,7 +141,7 @@ def test_a_slider_makes_the_network_narrower(page: Page, explorer: Explorer, net
     expect(page.locator("#widths-where")).to_contain_text("not measured at other widths")
     page.locator("#widths-run").click()
     slider = page.locator("#widths-range")
-    until(lambda: slider.get_attribute("max") == "15", 30, "not all widths came")
+    until(lambda: slider.get_attribute("max") == "15", 90, "not all widths came")
     expect(page.locator("#widths-value-parameters")).to_have_text("1 482")
     took = page.evaluate(
         """() => { const range = document.querySelector('#widths-range');

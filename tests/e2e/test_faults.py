@@ -64,12 +64,12 @@ def running(client: httpx.Client) -> str:
     """A job that measures."""
     body = {"kind": "train", "spec": LONG}
     job: str = client.post("/jobs", json=body).raise_for_status().json()["id"]
-    e2e.until(lambda: runs(client, job, 1), 60, "never ran")
+    e2e.until(lambda: runs(client, job, 1), 90, "never ran")
     return job
 
 
 def again(client: httpx.Client, job: str) -> None:
-    e2e.until(lambda: runs(client, job, 2), 60, "never ran again")
+    e2e.until(lambda: runs(client, job, 2), 90, "never ran again")
     client.post(f"/jobs/{job}/cancel").raise_for_status()
 
 
@@ -81,7 +81,7 @@ def runs(client: httpx.Client, job: str, attempt: int) -> bool:
 def seconds_until_attempt(client: httpx.Client, job: str, attempt: int) -> float:
     began = time.monotonic()
     look = f"/jobs/{job}"
-    e2e.until(lambda: client.get(look).json()["attempt"] == attempt, 60, "not noticed")
+    e2e.until(lambda: client.get(look).json()["attempt"] == attempt, 90, "not noticed")
     return time.monotonic() - began
 
 

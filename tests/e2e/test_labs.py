@@ -72,7 +72,7 @@ def test_sliders_move_weight_decay_and_leave_the_function_and_weissi(
     page.goto(f"{explorer.url}/lab/shift?job={digits}&s=0,0,0")
     slider = page.get_by_role("slider", name="Layer 1")
     expect(slider).to_be_visible(timeout=ANSWER_MS)
-    until(lambda: measures(page), 20, "no measures")
+    until(lambda: measures(page), 90, "no measures")
     assert {row[2] for row in list(measures(page).values())[:-1]} == {"unshifted"}
     slider.focus()
     for _ in range(8):
@@ -94,7 +94,7 @@ def test_train_from_here_draws_a_line_for_each_penalty_and_start(
     page: Page, explorer: Explorer, digits: str
 ) -> None:
     page.goto(f"{explorer.url}/lab/shift?job={digits}")
-    lines = until(lambda: page.evaluate(LINES, "shift-walk"), 60, "no walk is drawn")
+    lines = until(lambda: page.evaluate(LINES, "shift-walk"), 90, "no walk is drawn")
     names = ["no penalty", "weight decay", "WEISSI"]
     drawn = [(name.removesuffix(", shifted"), dash) for name, dash in lines]
     assert drawn == [(name, dash) for name in names for dash in ("solid", "dash")]
@@ -144,7 +144,7 @@ def test_a_sweep_from_the_form_reaches_its_page_and_names_the_best_job(
 
     page.get_by_role("link", name="Compare the curves").click()
     page.wait_for_url(re.compile(r"/compare"))
-    until(lambda: len(page.evaluate(LINES, "cmp-train-loss")) == 4, 30, "not a line a job")
+    until(lambda: len(page.evaluate(LINES, "cmp-train-loss")) == 4, 90, "not a line a job")
     apart = page.locator("table").filter(has_text="Field")
     expect(apart.get_by_role("rowheader")).to_have_text(["optimizer.lr", "seed"])
     expect(apart.get_by_role("columnheader")).to_have_count(5)
@@ -159,7 +159,7 @@ def test_a_zoom_on_compare_shows_every_point_and_a_double_click_the_whole(
     page.goto(f"{explorer.url}/compare?jobs={job}&name=train/loss")
     points = """() => (document.querySelector('#card-cmp-train-loss .js-plotly-plot')?.data ?? [])
         .map((trace) => trace.x)[0] ?? []"""
-    until(lambda: page.evaluate(points), 30, "no line")
+    until(lambda: page.evaluate(points), 90, "no line")
     card = page.locator("#card-cmp-train-loss")
     expect(card).to_contain_text("Down-sampled")
     whole = page.evaluate(points)
@@ -175,7 +175,7 @@ def test_a_zoom_on_compare_shows_every_point_and_a_double_click_the_whole(
     assert near == list(range(near[0], near[-1] + 1)), "steps are missing"
     assert len(near) < len(whole)
     page.mouse.dblclick(box["x"] + box["width"] / 2, middle)
-    until(lambda: page.evaluate(points) == whole, 20, "the whole does not come back")
+    until(lambda: page.evaluate(points) == whole, 90, "the whole does not come back")
 
 
 def test_resume_makes_a_cancelled_job_succeed(page: Page, explorer: Explorer) -> None:
@@ -205,4 +205,4 @@ def test_two_trainings_ticked_on_jobs_are_compared(
         page.locator(f'.ag-row[row-id="{job}"] input[type="checkbox"]').first.check()
     button.click()
     page.wait_for_url(re.compile(rf"/compare\?jobs=.*({digits}|{moons})"))
-    until(lambda: len(page.evaluate(LINES, "cmp-train-loss")) == 2, 30, "not a line a job")
+    until(lambda: len(page.evaluate(LINES, "cmp-train-loss")) == 2, 90, "not a line a job")

@@ -44,7 +44,7 @@ def test_from_home_to_a_shift_an_attack_and_a_comparison(page: Page, explorer: E
     expect(page.get_by_role("heading", name="Compare 2 jobs")).to_be_visible(timeout=SHOWN_MS)
     drawn = """() => Math.min(...[...document.querySelectorAll('.js-plotly-plot')].slice(0, 1)
         .map((plot) => plot.data.filter((trace) => (trace.x || []).length > 2).length))"""
-    until(lambda: page.evaluate(drawn) >= 2, 40, "two curves are not drawn")
+    until(lambda: page.evaluate(drawn) >= 2, 90, "two curves are not drawn")
 
 
 def test_a_claim_is_run_and_judged_while_one_watches(page: Page, explorer: Explorer) -> None:

@@ -158,7 +158,7 @@ def test_cancel_ends_a_running_job_and_a_waiting_one(explorer: Explorer) -> None
     long = {**TRAIN, "spec": {**TRAIN["spec"], "epochs": 5000}}
     with explorer.client() as client:
         running, waiting = submit(client, long), submit(client, long)
-        until(lambda: client.get(f"/jobs/{running}").json()["state"] == "running", 30, "never ran")
+        until(lambda: client.get(f"/jobs/{running}").json()["state"] == "running", 90, "never ran")
         for job in (waiting, running):
             assert client.post(f"/jobs/{job}/cancel").status_code == 202
         for job in (waiting, running):

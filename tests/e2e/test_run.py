@@ -30,12 +30,12 @@ def test_a_second_start_keeps_jobs_data_and_token(tmp_path: Path) -> None:
         token = first.token
         twin = e2e.start(tmp_path, NORMSCOPE_PORT=first.env["NORMSCOPE_PORT"])
         assert twin.process.wait(20) == 1
-        e2e.until(lambda: twin.lines, 5, "no word from the twin")
+        e2e.until(lambda: twin.lines, 90, "no word from the twin")
         assert first.url in twin.lines[-1]
     with e2e.running(tmp_path) as second, second.client() as client:
         assert second.token == token
         assert client.get(f"/jobs/{job}").json() == done
-        e2e.until(lambda: client.get("/workers").json()["items"], 30, "no worker")
+        e2e.until(lambda: client.get("/workers").json()["items"], 90, "no worker")
         assert len(client.get("/workers").json()["items"]) == 1, "the first start's card is gone"
         names = client.get(f"/jobs/{job}/measurements").json()["items"]
         assert {"train/loss", "test/accuracy"} <= {item["name"] for item in names}
@@ -49,7 +49,7 @@ def test_the_end_of_the_supervisor_leaves_no_process(tmp_path: Path, signum: int
             long = {**DIGITS, "spec": {**DIGITS["spec"], "epochs": 5000}}
             job = client.post("/jobs", json=long).raise_for_status().json()["id"]
             look = f"/jobs/{job}"
-            e2e.until(lambda: client.get(look).json()["state"] == "running", 30, "never ran")
+            e2e.until(lambda: client.get(look).json()["state"] == "running", 90, "never ran")
         assert len({process.name() for process in explorer.processes()}) >= 2
         assert e2e.stop(explorer, signum) == []
     finally:
@@ -64,7 +64,7 @@ def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
         port = str(taken.getsockname()[1])
         explorer = e2e.start(tmp_path, NORMSCOPE_PORT=port)
         assert explorer.process.wait(20) == 1
-        e2e.until(lambda: explorer.lines, 5, "no word")
+        e2e.until(lambda: explorer.lines, 90, "no word")
     assert len(explorer.lines) == 1
     assert port in explorer.lines[0]
     assert "NORMSCOPE_PORT" in explorer.lines[0]
@@ -73,7 +73,7 @@ def test_a_taken_port_is_one_clear_line(tmp_path: Path) -> None:
 def test_a_bad_setting_is_one_clear_line(tmp_path: Path) -> None:
     explorer = e2e.start(tmp_path, NORMSCOPE_WORKERS="-2")
     assert explorer.process.wait(20) == 1
-    e2e.until(lambda: explorer.lines, 5, "no word")
+    e2e.until(lambda: explorer.lines, 90, "no word")
     assert len(explorer.lines) == 1
     assert "NORMSCOPE_WORKERS" in explorer.lines[0]
 
@@ -105,6 +105,6 @@ def test_a_killed_process_is_started_again(tmp_path: Path, args: list[str]) -> N
 
         before = apis()
         named(explorer, args)[0].kill()
-        e2e.until(lambda: apis() not in ([], before), 30, "no other API came")
-        e2e.until(back, 30, "the API did not come back")
+        e2e.until(lambda: apis() not in ([], before), 90, "no other API came")
+        e2e.until(back, 90, "the API did not come back")
         assert len(apis()) == 1
