@@ -109,7 +109,8 @@
     const index = Math.max(0, Math.round(Number(byId("example-index").value)) || 0);
     return {
       job: page.job, peers: peer ? [peer] : [], lane: "example", attack: chosen(), title: attack().title,
-      budget: budget(), symbol: lab.symbol(budget()), weights: weights(), chance: page.chance, eps: eps(), index,
+      budget: budget(), symbol: lab.symbol(budget()), weights: weights(), chance: page.chance, eps: eps(),
+      index: page.open && page.moves === "inputs" ? -1 : index,
     };
   }
 
@@ -123,7 +124,7 @@
     set("weights", one.weight_norm, "l2");
     set("steps", one.steps, attack().steps);
     set("eps", page.moves === "both" ? undefined : size, grid[Math.floor(grid.length / 2)]);
-    set("example", index, 0);
+    set("example", index < 0 ? undefined : index);
     set("with", peers[0]);
   }
 
@@ -152,7 +153,8 @@
     const place = document.querySelector("[data-example]");
     if (!place) return null;
     const query = Object.fromEntries(new URLSearchParams(window.location.search));
-    page = { ...JSON.parse(place.dataset.example), moves: place.dataset.moves };
+    // Without an example in the address the desk chooses one that an attack turns.
+    page = { ...JSON.parse(place.dataset.example), moves: place.dataset.moves, open: query.example === undefined };
     input("example-index", "example-index-place", { min: 0, step: 1, value: Number(query.example) || 0 });
     const peers = [...byId("example-peer").options].map((one) => one.value);
     if (peers.includes(query.with)) byId("example-peer").value = query.with;
@@ -171,7 +173,15 @@
     move();
   }
 
+  lab.chose = function (index) {
+    if (!page.open) return;
+    page.open = false;
+    byId("example-index").value = index;
+    scope.plots.setQuery("example", String(index));
+  };
+
   lab.choose = function (index) {
+    page.open = false;
     byId("example-index").value = index;
     move();
   };
@@ -182,6 +192,7 @@
     if (!page || !event.target.closest("#example .example-controls")) return;
     if (event.target.id === "example-attack") renew();
     if (event.target.id === "example-norm") reach();
+    if (event.target.id === "example-index") page.open = false;
     move();
   });
   document.addEventListener("click", (event) => {

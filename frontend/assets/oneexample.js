@@ -13,7 +13,8 @@
   }
 
   function tell({ values, took }, size) {
-    const { outcome, probabilities, pictures, label } = values;
+    const { index, outcome, probabilities, pictures, label } = values;
+    lab.chose(index);
     const classes = probabilities.columns.class;
     const rows = outcome.columns.before.map((_, place) => row(place, outcome.columns, classes, pictures, label));
     byId("example-pictures").replaceChildren(...rows);

@@ -88,3 +88,12 @@ def test_beyond_the_data_or_no_such_attack_is_refused(subject: Subject) -> None:
         answer(subject, index=10**6)
     with pytest.raises(LabError, match="attack"):
         answer(subject, attack={"name": "nothing"})
+
+
+def test_without_an_index_it_shows_one_that_is_right_until_it_is_attacked(subject: Subject) -> None:
+    found = answer(subject, eps=0.3)
+    outcome = columns(found["outcome"])
+    assert outcome["before"][0] == found["label"], "the network was right"
+    assert outcome["fooled"][0], "PGD finds at least what FGSM does"
+    assert columns(answer(subject, index=int(found["index"]), eps=0.3)["outcome"]) == outcome
+    assert answer(subject, eps=0)["index"] == 0, "nothing is turned without a budget"

@@ -8,14 +8,15 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from worker.contract.measurement import Curve, Images, Table, Value, number
+from worker.contract.measurement import Curve, Table, Value, number
 from worker.contract.spec import Choice
 from worker.lab.core.attack import Attack, Attacked
 from worker.lab.core.errors import LabError
+from worker.lab.core.frail import first_frail
 from worker.lab.core.input_attack import InputAttack
 from worker.lab.core.look_out import LookOut
 from worker.lab.core.nested import known
-from worker.lab.core.picture import levels
+from worker.lab.core.picture import moved
 from worker.lab.core.probe import Probe, Subject
 from worker.lab.core.task import Split
 
@@ -24,17 +25,20 @@ class AttackExample(Probe):
     """An attack on one example: the picture before and after, and how the network came to err.
 
     Each network (the job's own, then the peers) is attacked by itself within the same budget.
-    `probabilities` is a table of classes with each network's probability before and after;
-    `outcome` tells each network's prediction before and after and the size of the change.
-    `true/<n>` and `taken/<n>` are the probabilities of the true class and of the one predicted
-    in the end over the attack's looks at network n. For images `pictures` holds the clean one, and
-    each network's perturbation (centred, of its own scale) and attacked picture.
+    `index` is the example's place. `probabilities` is a table of classes with each network's
+    probability before and after, `outcome` one of its prediction before and after and the size of
+    the change.
+    `true/<n>` and `taken/<n>` are the probabilities of the true class and of the one predicted at
+    last over the attack's looks at network n; `pictures` holds an image's clean, perturbation
+    (centred, of its own scale) and attacked picture.
     """
 
     title: ClassVar[str] = "Attack one example"
 
     split: Literal["test", "train"] = Field("test", description="where to take it from")
-    index: Annotated[int, Field(ge=0, le=10_000_000)] = Field(0, description="its place there")
+    index: Annotated[int, Field(ge=-1, le=10_000_000)] = Field(
+        -1, description="its place there; -1: the first that FGSM turns"
+    )
     attack: Annotated[Choice, known("attack")] = Field(
         Choice.model_validate({"name": "pgd"}),
         description="who attacks",
@@ -47,15 +51,18 @@ class AttackExample(Probe):
         attack = Attack.of(self.attack)
         if not isinstance(attack, InputAttack) or attack.transfers:
             raise LabError("bad_spec", f"attack: {self.attack.name} moves no inputs by itself")
-        one = subject.example(self.split, self.index)
+        turned = self.index < 0
+        at = first_frail(subject, self.split, attack, self.eps) if turned else self.index
+        one = subject.example(self.split, at)
         tries = [_Try.of(attack, model, one, self.eps) for model in (subject.model, *subject.peers)]
-        found: dict[str, Value] = {"label": float(one.y[0]), "outcome": _outcome(tries)}
+        found: dict[str, Value] = {"index": float(at), "label": float(one.y[0])}
+        found["outcome"] = _outcome(tries)
         found["probabilities"] = _probabilities(subject.task.classes, tries)
         for place, made in enumerate(tries):
             found[f"true/{place}"] = made.curve(int(one.y[0]), "probability of the true class")
             found[f"taken/{place}"] = made.curve(made.after, "probability of the class taken")
         if subject.task.layout == "image":
-            found["pictures"] = _pictures(one.x[0].cpu(), tries)
+            found["pictures"] = moved(one.x[0].cpu(), [made.change for made in tries])
         return found
 
 
@@ -98,21 +105,4 @@ def _outcome(tries: list[_Try]) -> Table:
             "size": [number(float(made.result.size[0])) for made in tries],
             "looks": [len(made.seen) for made in tries],
         }
-    )
-
-
-def _pictures(clean: Tensor, tries: list[_Try]) -> Images:
-    groups, scales = {"clean": [levels(clean)]}, {}
-    for place, made in enumerate(tries):
-        scales[f"perturbation {place}"] = scale = float(made.change.abs().max()) or 1.0
-        groups[f"perturbation {place}"] = [levels(0.5 + made.change / (2 * scale))]
-        groups[f"attacked {place}"] = [levels(clean + made.change)]
-    channels, height, width = clean.shape
-    return Images(
-        height=height,
-        width=width,
-        channels=channels,
-        groups=groups,
-        scale=scales,
-        captions={name: [""] for name in groups},
     )
