@@ -2,6 +2,15 @@
 (function () {
   "use strict";
 
+  function refused(button, message) {
+    const said = document.getElementById("resume-refused") || document.createElement("span");
+    said.id = "resume-refused";
+    said.className = "refused";
+    said.setAttribute("role", "status");
+    said.textContent = message;
+    button.after(said);
+  }
+
   document.addEventListener("click", async (event) => {
     const button = event.target.closest("[data-resume]");
     if (!button) return;
@@ -11,8 +20,7 @@
       window.location.reload();
     } catch (error) {
       button.disabled = false;
-      button.title = error.message;
-      button.textContent = "Resume: refused";
+      refused(button, error.message);
     }
   });
 })();
