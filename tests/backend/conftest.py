@@ -14,7 +14,7 @@ from starlette.testclient import TestClient
 from backend.queue import Queue
 from backend.store.engine import Store, open_store
 from tests.backend.parts import calling
-from tests.backend.postgresql import Postgresql, find_postgresql
+from tests.backend.postgresql import Postgresql, postgresql_server
 from tests.broker import Broker
 from tests.broker import broker as broker
 from worker.contract.settings import Settings
@@ -55,18 +55,10 @@ def client(settings: Settings, store: Store, queue: Queue) -> Iterator[TestClien
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgresql]:
+def postgresql() -> Iterator[Postgresql]:
     """A real PostgreSQL; skips where no server is installed. A test that stops it starts it."""
-    bin = find_postgresql()
-    if bin is None:
-        pytest.skip("no PostgreSQL server is installed")
-    server = Postgresql(bin, tmp_path_factory.mktemp("postgresql"))
-    server.create()
-    server.start()
-    try:
+    with postgresql_server() as server:
         yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

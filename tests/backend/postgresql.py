@@ -7,11 +7,15 @@ import pwd
 import shutil
 import signal
 import subprocess
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import OperationalError
 
@@ -41,8 +45,7 @@ class Postgresql:
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, **as_user())
 
     def _open(self) -> None:
-        """The server's user must reach the folder through pytest's private ones, which another
-        run of pytest closes again."""
+        """The server's user must reach the folder through private ones."""
         for above in (self.folder, *self.folder.parents):
             if above.owner() == "root" and not above.stat().st_mode & 0o011 and os.geteuid() == 0:
                 above.chmod(above.stat().st_mode | 0o011)
@@ -75,6 +78,25 @@ class Postgresql:
             except OperationalError:
                 assert time.monotonic() < deadline, "PostgreSQL does not answer"
                 time.sleep(0.1)
+
+
+@contextmanager
+def postgresql_server() -> Iterator[Postgresql]:
+    """A running server of its own; skips where none is installed.
+
+    Not in pytest's folder: whoever starts another pytest shuts that to the server's user.
+    """
+    bin = find_postgresql()
+    if bin is None:
+        pytest.skip("no PostgreSQL server is installed")
+    with tempfile.TemporaryDirectory() as folder:
+        server = Postgresql(bin, Path(folder))
+        server.create()
+        server.start()
+        try:
+            yield server
+        finally:
+            server.stop()
 
 
 def find_postgresql() -> Path | None:

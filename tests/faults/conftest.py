@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.backend.postgresql import Postgresql, find_postgresql
+from tests.backend.postgresql import postgresql_server
 from tests.faults import table
 from tests.faults.phases import Undisturbed
 from tests.faults.stand import Stand, standing
@@ -31,19 +29,9 @@ def undisturbed(stand: Stand) -> Undisturbed:
 @pytest.fixture(scope="session")
 def database_stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
     """On a PostgreSQL of its own."""
-    bin = find_postgresql()
-    if bin is None:
-        pytest.skip("no PostgreSQL on this machine")
-    # Not in pytest's folder: whoever starts another pytest shuts that to the server's user.
-    with tempfile.TemporaryDirectory() as folder:
-        server = Postgresql(bin, Path(folder))
-        server.create()
-        server.start()
-        try:
-            with standing(tmp_path_factory.mktemp("faults-sql"), WORKERS, server) as stand:
-                yield stand
-        finally:
-            server.stop()
+    folder = tmp_path_factory.mktemp("faults-sql")
+    with postgresql_server() as server, standing(folder, WORKERS, server) as stand:
+        yield stand
 
 
 @pytest.fixture(scope="session")
