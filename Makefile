@@ -18,8 +18,8 @@ test-slow:  ## what takes minutes
 	$(SETUP) dev browser
 	$(BIN)/python -m pytest -m slow
 
-test-fuzz:  ## thousands of requests that OpenAPI allows or forbids
-	$(SETUP) dev
+test-fuzz:  ## hostile clients that take their time, thousands of requests that OpenAPI allows or forbids
+	$(SETUP) dev browser
 	$(BIN)/python -m pytest -s -m slow tests/hostile
 
 test-gpu:  ## what needs a CUDA device

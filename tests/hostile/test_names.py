@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.e2e.explorer import Explorer
 from tests.hostile.names import NAMES, PROTO, SCRIPT, small_job, train
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("hostile")]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("hostile")]
 
 PATIENCE_MS = 120_000
 HARM = """() => [window.pwned ?? null, ({}).polluted ?? null,

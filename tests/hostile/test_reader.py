@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.e2e.explorer import ROOT, Explorer, until
 from tests.hostile.names import small_job
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("hostile")]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("hostile")]
 
 PATIENCE_MS = 120_000
 WHY = "The token of reader may only read"

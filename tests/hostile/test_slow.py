@@ -15,7 +15,7 @@ import pytest
 from tests.e2e.explorer import Explorer
 from tests.hostile.test_requests import SERVERS, address, head
 
-pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("hostile")]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.xdist_group("hostile")]
 
 MANY = 150
 PATIENCE_S = 120
