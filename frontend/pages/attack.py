@@ -130,13 +130,17 @@ clientside_callback(
 @or_else(lambda error, *_: (no_update, no_update, no_update, parts.failed(error), no_update))
 async def update(gathered: Mapping[str, Any], source: Mapping[str, Any]) -> Any:
     """Any change: the request anew, its estimate, its curl, its address, what is wrong with it."""
-    values = {FIELDS.get(name, name): value for name, value in gathered.items()}
     api = visitor()
-    request = attackform.request(await api.catalog(), source["id"], values)
+    request = attackform.request(await api.catalog(), source["id"], _fields(gathered))
     cost, error = await tried(api.estimate(request))
     wrong = attackpage.wrong(error) if error else None
     curl = links.curl(request, load.origin())
     return request, attackform.estimate(cost or {}), curl, wrong, links.packed(request)
+
+
+def _fields(gathered: Mapping[str, Any]) -> dict[str, Any]:
+    """The form's values by the names that `attackform` knows."""
+    return {FIELDS.get(name, name): value for name, value in gathered.items()}
 
 
 def _parameters(told: list[Any]) -> dict[str, Any]:
@@ -175,18 +179,19 @@ async def suggest(names: list[str], *rest: Any) -> Any:
     Output(ids.ATTACK_MAIN, "value"),
     Output(ids.ATTACK_ERROR, "children", allow_duplicate=True),
     Input(ids.ATTACK_RUN, "n_clicks"),
-    State(ids.ATTACK_REQUEST, "data"),
+    State(VALUES, "data"),
     State("attack-source", "data"),
     running=[(Output(ids.ATTACK_RUN, "loading"), True, False)],
     prevent_initial_call=True,
 )
 @or_else(lambda error, *_: (no_update, no_update, no_update, attackpage.wrong(error)))
-async def run(clicks: int | None, request: dict[str, Any] | None, source: dict[str, Any]) -> Any:
+async def run(clicks: int | None, gathered: dict[str, Any] | None, source: dict[str, Any]) -> Any:
     """Queue the attack and show its results as they come."""
-    if not clicks or not request:
+    if not clicks or not gathered:
         return no_update, no_update, no_update, no_update
     api = visitor()
     job, catalog = await asyncio.gather(api.job(source["id"]), api.catalog())
+    request = attackform.request(catalog, source["id"], _fields(gathered))
     made = await api.create({**request, "name": attackform.name_of(catalog, job, request["spec"])})
     data = attackruns.choices(catalog, await load.attacks_on(api, source["id"]))
     return data, data, made["id"], None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,7 @@ from dash import (
     callback,
     clientside_callback,
     ctx,
+    dcc,
     html,
     no_update,
 )
@@ -36,6 +38,7 @@ LAB = Lab(
     doing="bound",
 )
 ASKED, SOURCE, TOLD, LIVE = map(LAB.id, STORES)
+QUEUED = LAB.id("queued")
 PAGE, CONTENT, LINES, CARD = LAB.id("page"), LAB.id("content"), LAB.id("lines"), LAB.id("card")
 
 dash.register_page(__name__, path=LAB.path, title="Bounds – Normscope")
@@ -66,6 +69,7 @@ async def fill(asked: dict[str, Any]) -> Any:
         *bounds.over_time(told, look),
         bounds.layers(look, measured, cost, known),
         bounds.controls(over, bounds.WAYS[over].most, 200),
+        dcc.Store(id=QUEUED),
         html.Div(id=LINES),
         html.Div(bounds.proved(look, over), id=CARD),
         html.P("", id="bounds-words", className="card-note", **{"aria-live": "polite"}),
@@ -92,10 +96,11 @@ async def turn(over: str) -> Any:
     Input(bounds.OVER, "value"),
     Input(bounds.MOST, "value"),
     Input(bounds.LIMIT, "value"),
+    Input(QUEUED, "data"),
     State(SOURCE, "data"),
 )
 @or_else(lambda error, *_: (no_update, no_update, _refused(error)))
-async def show(over: str, most: Any, limit: Any, source: dict[str, Any] | None) -> Any:
+async def show(over: str, most: Any, limit: Any, _: Any, source: dict[str, Any] | None) -> Any:
     """What there is already, and what the rest would cost."""
     if not source or not most or not limit:
         return no_update, no_update, no_update
@@ -148,9 +153,9 @@ def _refused(error: ApiError) -> Component:
     return html.Span("; ".join(lines) or error.sentence, className="refused")
 
 
+# One callback alone tells what there is: of two, an older answer could undo a newer one's.
 @callback(
-    Output(LINES, "children", allow_duplicate=True),
-    Output(TOLD, "data", allow_duplicate=True),
+    Output(QUEUED, "data"),
     Output(bounds.SAID, "children", allow_duplicate=True),
     *[Input(id, "n_clicks") for id in ("bounds-certify", "bounds-attack")],
     State(bounds.OVER, "value"),
@@ -159,14 +164,14 @@ def _refused(error: ApiError) -> Component:
     State(SOURCE, "data"),
     prevent_initial_call=True,
 )
-@or_else(lambda error, *_: (no_update, no_update, _refused(error)))
+@or_else(lambda error, *_: (no_update, _refused(error)))
 async def start(certify: Any, attack: Any, over: str, most: Any, limit: Any, source: Any) -> Any:
-    """Queue what the button says, and follow it."""
+    """Queue what the button says; `show` follows it."""
     if not (certify or attack) or not source:
-        return no_update, no_update, no_update
+        return no_update, no_update
     what = next(key for key, id in bounds.STARTS.items() if id == ctx.triggered_id)
     await _queue(visitor(), what, source["id"], over, float(most), int(limit))
-    return (*await _shown(visitor(), source, over, float(most), int(limit)), "")
+    return {"at": time.time()}, ""
 
 
 async def _queue(api: Api, what: str, source: str, over: str, most: float, limit: int) -> None:

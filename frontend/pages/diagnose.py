@@ -178,17 +178,19 @@ def _placed(
     Output(diagnosepage.ASKING, "open"),
     Output(forms.ERROR, "children", allow_duplicate=True),
     Input(forms.RUN, "n_clicks"),
-    State(REQUEST, "data"),
+    State(VALUES, "data"),
+    State(SOURCE, "data"),
     running=[(Output(forms.RUN, "loading"), True, False)],
     prevent_initial_call=True,
 )
 @or_else(lambda error, *_: (*[no_update] * 3, diagnosepage.wrong([error.sentence])))
-async def run(clicks: int | None, request: dict[str, Any] | None) -> Any:
+async def run(clicks: int | None, values: Any, source: Any) -> Any:
     """Queue the diagnosis and show what it finds as it comes."""
-    if not clicks or not request:
+    if not clicks or not values or not source:
         return [no_update] * 4
     api = visitor()
-    catalog, job = await asyncio.gather(api.catalog(), api.job(request["spec"]["source"]))
+    catalog, job = await asyncio.gather(api.catalog(), api.job(source["id"]))
+    request = forms.request(catalog, job["id"], values)
     name = forms.name_of(job, catalog, request["spec"])
     made = await api.create({**request, "name": name})
     runs = await load.diagnoses_of(api, job["id"])
