@@ -10,7 +10,7 @@ import sys
 
 from bench.table import Row, show
 
-ALL = ("training", "methods", "sink", "attacks", "store", "start", "latency", "cancel")
+ALL = ("training", "methods", "sink", "attacks", "store", "start", "latency", "cancel", "browser")
 
 
 def main(names: list[str]) -> None:
