@@ -51,7 +51,7 @@ def layout(job: str | None = None, run: str | None = None, **query: Any) -> Comp
     beside = [one for one in str(query.get("beside") or "").split(",") if one]
     asked = {"job": job, "run": run, "beside": beside}
     asked |= {name: query.get(name) for name in ("r", "moves")}
-    stores = [VALUES, ids.ATTACK_REQUEST, ids.ATTACK_ADDRESS, ids.ATTACK_TOLD, ids.ATTACK_LIVE]
+    stores = [VALUES, ids.ATTACK_ADDRESS, ids.ATTACK_TOLD, ids.ATTACK_LIVE]
     stores.append(ids.ATTACK_EXAMPLE)
     return html.Div(
         [
@@ -118,7 +118,6 @@ clientside_callback(
 
 
 @callback(
-    Output(ids.ATTACK_REQUEST, "data"),
     Output(ids.ATTACK_ESTIMATE, "children"),
     Output(ids.ATTACK_CURL, "children"),
     Output(ids.ATTACK_ERROR, "children"),
@@ -127,7 +126,7 @@ clientside_callback(
     State("attack-source", "data"),
     prevent_initial_call=True,
 )
-@or_else(lambda error, *_: (no_update, no_update, no_update, parts.failed(error), no_update))
+@or_else(lambda error, *_: (no_update, no_update, parts.failed(error), no_update))
 async def update(gathered: Mapping[str, Any], source: Mapping[str, Any]) -> Any:
     """Any change: the request anew, its estimate, its curl, its address, what is wrong with it."""
     api = visitor()
@@ -135,7 +134,7 @@ async def update(gathered: Mapping[str, Any], source: Mapping[str, Any]) -> Any:
     cost, error = await tried(api.estimate(request))
     wrong = attackpage.wrong(error) if error else None
     curl = links.curl(request, load.origin())
-    return request, attackform.estimate(cost or {}), curl, wrong, links.packed(request)
+    return attackform.estimate(cost or {}), curl, wrong, links.packed(request)
 
 
 def _fields(gathered: Mapping[str, Any]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from frontend.views.plotcard import furniture
 
 PATH, PLACE = "/lab/diagnose", "diagnose"
 PAGE, HEAD, FORM = "diagnose-page", "diagnose-head", "diagnose-form"
-ASKED, SOURCE, REQUEST = "diagnose-asked", "diagnose-source", "diagnose-request"
+ASKED, SOURCE = "diagnose-asked", "diagnose-source"
 VALUES, WRONG = "diagnose-values", "diagnose-wrong"
 ADDRESS, TOLD, LIVE = "diagnose-address", "diagnose-told", "diagnose-live"
 STATUS, RESULT = "diagnose-status", "diagnose-result"
@@ -43,7 +43,7 @@ dash.register_page(__name__, path=PATH, title="Diagnose – Normscope")
 
 
 def layout(job: str | None = None, run: str | None = None, **query: Any) -> Component:
-    stores = [SOURCE, VALUES, WRONG, REQUEST, ADDRESS, TOLD, LIVE, *RENEWS.values()]
+    stores = [SOURCE, VALUES, WRONG, ADDRESS, TOLD, LIVE, *RENEWS.values()]
     return html.Div(
         [
             dcc.Store(id=ASKED, data={"job": job, "run": run, "r": query.get("r")}),
@@ -100,16 +100,15 @@ async def _peers(api: Api, job: Job) -> list[Job]:
 @callback(
     Output(forms.PARAMS, "children"),
     Input(forms.NAMES, "value"),
-    State(REQUEST, "data"),
+    State(VALUES, "data"),
     prevent_initial_call=True,
 )
 @or_else(lambda *_: no_update)
-async def choose(names: list[str], request: dict[str, Any] | None) -> Any:
+async def choose(names: list[str], values: dict[str, Any] | None) -> Any:
     """The parameters of what is chosen; what was set before stays set."""
-    spec = (request or {}).get("spec") or {}
-    before = {one["name"]: one for one in spec.get(forms.SLOT, [])}
     catalog = await visitor().catalog()
-    return forms.params(catalog, [before.get(name, {"name": name}) for name in names])
+    asked = {**(values or {}), forms.SLOT: names}
+    return forms.params(catalog, specs.choices(catalog, forms.SLOT, asked))
 
 
 @callback(
@@ -140,7 +139,6 @@ clientside_callback(
 
 
 @callback(
-    Output(REQUEST, "data"),
     Output(forms.ESTIMATE, "children"),
     Output(forms.CURL, "children"),
     Output(forms.ERROR, "children"),
@@ -150,7 +148,7 @@ clientside_callback(
     State(SOURCE, "data"),
     prevent_initial_call=True,
 )
-@or_else(lambda error, *_: (*[no_update] * 3, parts.failed(error), no_update, {}))
+@or_else(lambda error, *_: (no_update, no_update, parts.failed(error), no_update, {}))
 async def update(values: Mapping[str, Any], source: Mapping[str, Any]) -> Any:
     """Any change: the request anew, its estimate, its curl, its address, what is wrong with it."""
     api = visitor()
@@ -158,7 +156,7 @@ async def update(values: Mapping[str, Any], source: Mapping[str, Any]) -> Any:
     cost, error = await tried(api.estimate(request))
     fields, wrong = _placed(request, error, values)
     curl = links.curl(request, load.origin())
-    return request, forms.estimate(cost or {}), curl, wrong, links.packed(request), fields
+    return forms.estimate(cost or {}), curl, wrong, links.packed(request), fields
 
 
 def _placed(

@@ -41,7 +41,6 @@ ATTACK_SEED = "attack-seed"
 ATTACK_OTHER = "attack-other"  # select: the network on which transferred attacks are made
 ATTACK_OTHER_PLACE = "attack-other-place"
 ATTACK_SUGGESTED = "attack-suggested"  # store: the budgets that the form filled in by itself
-ATTACK_REQUEST = "attack-request"  # store
 ATTACK_ESTIMATE = "attack-estimate"
 ATTACK_ERROR = "attack-error"
 ATTACK_RUN = "attack-run"
