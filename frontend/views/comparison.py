@@ -23,6 +23,7 @@ FIRST = ("train/loss", "test/accuracy", "norm/intrinsic", "gradient/input_max")
 DERIVED = ("generalization gap", "robust accuracy")
 LOGS = ("loss", "norm", "gradient", "learning_rate", "hessian")
 MOST_COLUMNS = 12
+ALONGS = ("step", "epoch", "time")
 
 
 def head(count: int) -> Component:
@@ -51,7 +52,28 @@ def controls(
 ) -> Component:
     groups = ["job", "none", *paths]
     colored = query.get("color") if query.get("color") in groups else _first_group(paths)
-    measures = dmc.MultiSelect(
+    return html.Div(
+        [
+            _measures(names, chosen),
+            html.Div([html.Span("x axis", className="compare-label"), _along(query)]),
+            _select(COLOR, "Colour by", groups, str(colored)),
+            _select(DASH, "Dash by", ["none", *paths], str(query.get("dash") or "none")),
+            _select(FACET, "Facet by", ["none", *paths], str(query.get("facet") or "none")),
+            html.Div([html.Span("Smoothing", className="compare-label"), _smooth(query)]),
+            dmc.Switch(
+                id=BAND,
+                label="Mean and band over seeds",
+                checked=query.get("band") == "1",
+                size="sm",
+                className="compare-band",
+            ),
+        ],
+        className="card compare-controls",
+    )
+
+
+def _measures(names: Sequence[str], chosen: list[str]) -> Component:
+    return dmc.MultiSelect(
         id=NAMES,
         label="Measurements",
         data=list(names),
@@ -61,7 +83,10 @@ def controls(
         size="sm",
         className="compare-names",
     )
-    smooth = dmc.Slider(
+
+
+def _smooth(query: Mapping[str, Any]) -> Component:
+    return dmc.Slider(
         id=SMOOTH,
         value=float(query.get("smooth") or 0),
         min=0,
@@ -72,30 +97,15 @@ def controls(
         thumbLabel="Smoothing",
         w=132,
     )
-    along = dmc.SegmentedControl(
+
+
+def _along(query: Mapping[str, Any]) -> Component:
+    return dmc.SegmentedControl(
         id=ALONG,
-        data=[{"value": v, "label": v} for v in ("step", "epoch", "time")],
-        value=query.get("x") if query.get("x") in ("step", "epoch", "time") else "step",
+        data=[{"value": v, "label": v} for v in ALONGS],
+        value=query.get("x") if query.get("x") in ALONGS else ALONGS[0],
         size="xs",
         **{"aria-label": "What the x axes count"},
-    )
-    return html.Div(
-        [
-            measures,
-            html.Div([html.Span("x axis", className="compare-label"), along]),
-            _select(COLOR, "Colour by", groups, str(colored)),
-            _select(DASH, "Dash by", ["none", *paths], str(query.get("dash") or "none")),
-            _select(FACET, "Facet by", ["none", *paths], str(query.get("facet") or "none")),
-            html.Div([html.Span("Smoothing", className="compare-label"), smooth]),
-            dmc.Switch(
-                id=BAND,
-                label="Mean and band over seeds",
-                checked=query.get("band") == "1",
-                size="sm",
-                className="compare-band",
-            ),
-        ],
-        className="card compare-controls",
     )
 
 
