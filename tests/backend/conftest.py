@@ -11,9 +11,11 @@ import pytest
 from sqlalchemy import Connection, create_engine, text
 from starlette.testclient import TestClient
 
+from backend.app import create_app
+from backend.auth import Gate
 from backend.queue import Queue
 from backend.store.engine import Store, open_store
-from tests.backend.parts import calling
+from tests.backend.parts import TOKEN, calling, catalogue
 from tests.backend.postgresql import Postgresql, postgresql_server
 from tests.broker import Broker
 from tests.broker import broker as broker
@@ -51,6 +53,21 @@ def queue(broker: Broker) -> Iterator[Queue]:
 def client(settings: Settings, store: Store, queue: Queue) -> Iterator[TestClient]:
     """A caller with the right token."""
     with calling(settings, store, queue) as client:
+        yield client
+
+
+@pytest.fixture
+def gate(settings: Settings, store: Store, queue: Queue) -> Gate:
+    """The application behind the layer that lets in."""
+    found = create_app(settings, store, queue, catalogue(), TOKEN)
+    assert isinstance(found, Gate)
+    return found
+
+
+@pytest.fixture
+def stranger(gate: Gate) -> Iterator[TestClient]:
+    """A caller without a token."""
+    with TestClient(gate, base_url="http://127.0.0.1") as client:
         yield client
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import stat
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +12,11 @@ import pytest
 from fastapi.routing import APIRoute
 from starlette.testclient import TestClient
 
-from backend.app import create_app
 from backend.auth import Gate, stored_token, token_of
-from backend.queue import Queue
-from backend.store.engine import Store
-from tests.backend.parts import AUTH, TOKEN, catalogue
+from tests.backend.parts import AUTH, TOKEN
 from worker.contract.settings import Settings
 
 OPEN = {"/healthz", "/api/v1/healthz"}
-
-
-@pytest.fixture
-def gate(settings: Settings, store: Store, queue: Queue) -> Gate:
-    found = create_app(settings, store, queue, catalogue(), TOKEN)
-    assert isinstance(found, Gate)
-    return found
-
-
-@pytest.fixture
-def stranger(gate: Gate) -> Iterator[TestClient]:
-    with TestClient(gate, base_url="http://127.0.0.1") as client:
-        yield client
 
 
 def routes(client: TestClient, gate: Gate) -> set[tuple[str, str]]:

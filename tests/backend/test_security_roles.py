@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -14,13 +13,12 @@ from starlette.testclient import TestClient
 
 from backend import __main__ as command
 from backend.access import Role, digest, made
-from backend.app import create_app
 from backend.auth import COOKIE, Gate
 from backend.queue import Queue
 from backend.store import tokens
 from backend.store.engine import Store
 from tests.backend.live import serving, watching
-from tests.backend.parts import AUTH, TOKEN, catalogue, train
+from tests.backend.parts import AUTH, TOKEN, train
 from worker.contract.settings import Settings
 
 OPEN = {"/healthz", "/api/v1/healthz"}
@@ -40,19 +38,6 @@ NEEDED: dict[tuple[str, str], Role] = {
     **{(m, V1 + path): Role.ADMIN for m, path in (one.split() for one in ADMIN.split(","))},
 }
 """Whoever adds a route says here who may use it."""
-
-
-@pytest.fixture
-def gate(settings: Settings, store: Store, queue: Queue) -> Gate:
-    found = create_app(settings, store, queue, catalogue(), TOKEN)
-    assert isinstance(found, Gate)
-    return found
-
-
-@pytest.fixture
-def stranger(gate: Gate) -> Iterator[TestClient]:
-    with TestClient(gate, base_url="http://127.0.0.1") as client:
-        yield client
 
 
 def token_of(store: Store, name: str, role: Role) -> str:

@@ -7,38 +7,17 @@ from typing import Any
 
 import pytest
 import torch
-from torch.nn import functional as F
 
-from tests.lab.theory import task
+from tests.lab.subject import subject as subject
 from worker.contract.measurement import Curve, Images, Surface, Table, Value
-from worker.contract.spec import TrainSpec
 from worker.lab.core.attack import Attack
 from worker.lab.core.errors import LabError
-from worker.lab.core.model import Model
 from worker.lab.core.point import Point, look
 from worker.lab.core.probe import Probe, Subject
 
 GRID = [0.0, 0.05, 0.2, 0.5]
 CLIMB = {"name": "weight_pgd", "norm": "l2", "relative": True, "steps": 5, "restarts": 1}
 JOINT = {"name": "joint", "weight_norm": "l2", "relative": True, "steps": 3, "restarts": 1}
-
-
-@pytest.fixture(scope="module")
-def subject() -> Subject:
-    on = task((1, 6, 6), count=200)
-    torch.manual_seed(0)
-    networks = []
-    for _ in range(2):
-        model = Model.of({"name": "mlp", "hidden": [24]}).build(on)
-        optimizer = torch.optim.Adam(model.parameters(), 0.01)
-        for _ in range(100):
-            optimizer.zero_grad()
-            F.cross_entropy(model(on.train.x), on.train.y).backward()
-            optimizer.step()
-        model.zero_grad()
-        networks.append(model.eval())
-    recipe = {"dataset": {"name": "digits"}, "model": {"name": "mlp"}}
-    return Subject(networks[0], on, TrainSpec.model_validate(recipe), networks[1:])
 
 
 def flips(subject: Subject, **asked: Any) -> dict[str, Value]:
