@@ -19,7 +19,7 @@ from worker.lease import Lease
 from worker.limits import Limits
 from worker.presence import Presence
 from worker.sinks import RedisStream
-from worker.warm import warm_up
+from worker.warm import load, rehearse
 
 HAND_BACK_S = 1.0
 
@@ -46,8 +46,9 @@ class Child:
         end_with_parent()
         self.settings = settings
         self.client = connect(settings.redis_url)
-        warmth = warm_up(settings)
+        warmth = load(settings)
         self.presence = Presence(self.client, warmth.device, warmth.flops_per_s)
+        rehearse(settings)
 
     def close(self) -> None:
         self.presence.close()

@@ -33,15 +33,19 @@ class Warmth:
     flops_per_s: float
 
 
-def warm_up(settings: Settings) -> Warmth:
-    """A tiny job, told to nobody. One that fails is no reason not to serve: jobs will say why."""
+def load(settings: Settings) -> Warmth:
+    """PyTorch with its share of the cores, from then on jobs may come."""
     share_cores(settings.workers)
+    return measured()
+
+
+def rehearse(settings: Settings) -> None:
+    """A tiny job, told to nobody. One that fails is no reason not to serve: jobs will say why."""
     try:
         with tempfile.TemporaryDirectory() as folder:
             tiny_job(settings.model_copy(update={"data_dir": Path(folder)}))
     except Exception:
         logger.exception("warm-up failed")
-    return measured()
 
 
 def tiny_job(settings: Settings) -> None:
