@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import closing
 
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
-from backend import tokens
+from backend import backup, tokens
 from backend.store.engine import open_store
 from worker.contract.settings import Settings
 
 
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m backend")
-    tokens.add_to(parser.add_subparsers(required=True))
+    commands = parser.add_subparsers(required=True)
+    for part in (tokens, backup):
+        part.add_to(commands)
     given = parser.parse_args(arguments)
     try:
-        store = open_store(Settings.from_env())
-        print(given.run(store, given))
-        store.close()
+        settings = Settings.from_env()
+        with closing(open_store(settings)) as store:
+            print(given.run(settings, store, given))
     except ValidationError as error:
         first = error.errors()[0]
         return _refuse(f"NORMSCOPE_{str(first['loc'][0]).upper()}: {first['msg']}")

@@ -14,6 +14,7 @@ from backend.access import NAME, OWN_NAME, Role, digest, made
 from backend.documents import moment
 from backend.store import audit, tokens
 from backend.store.engine import Store
+from worker.contract.settings import Settings
 
 
 def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -29,7 +30,7 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
     revoke.set_defaults(run=_revoke)
 
 
-def _make(store: Store, given: argparse.Namespace) -> str:
+def _make(_: Settings, store: Store, given: argparse.Namespace) -> str:
     """The token: it is nowhere else, the store keeps a hash. Raises ValueError."""
     name, role = str(given.name), str(given.role)
     if not NAME.fullmatch(name) or name == OWN_NAME:
@@ -42,7 +43,7 @@ def _make(store: Store, given: argparse.Namespace) -> str:
     return token
 
 
-def _revoke(store: Store, given: argparse.Namespace) -> str:
+def _revoke(_: Settings, store: Store, given: argparse.Namespace) -> str:
     name = str(given.name)
     with store.write() as connection:
         if not tokens.revoke(connection, name):
@@ -51,7 +52,7 @@ def _revoke(store: Store, given: argparse.Namespace) -> str:
     return f"{name} is shut out within seconds"
 
 
-def _list(store: Store, given: argparse.Namespace) -> str:
+def _list(_: Settings, store: Store, given: argparse.Namespace) -> str:
     with store.read() as connection:
         rows = tokens.listing(connection)
     lines = ["name                             role    made                      revoked"]

@@ -22,6 +22,12 @@ def of_job(connection: Connection, job: str) -> list[Row]:
     return [dict(row) for row in connection.execute(query.order_by(*order)).mappings()]
 
 
+def everything(connection: Connection) -> list[Row]:
+    """Of all jobs."""
+    order = (artifact.c.job, artifact.c.attempt, artifact.c.name)
+    return [dict(row) for row in connection.execute(select(artifact).order_by(*order)).mappings()]
+
+
 def get(connection: Connection, id: str) -> Row | None:
     row = connection.execute(select(artifact).where(artifact.c.id == id)).mappings().one_or_none()
     return None if row is None else dict(row)

@@ -10,6 +10,8 @@ from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -95,14 +97,28 @@ def _postgresql(url: URL) -> Engine:
     return create_engine(url, connect_args=options, pool_pre_ping=True, pool_size=16)
 
 
-def migrate(engine: Engine) -> None:
-    """Bring the database to the newest form; safe when several processes start at once."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+def migrate(engine: Engine, to: str = "head") -> None:
+    """Bring the database to the newest form, or to another; safe when several processes start at
+    once."""
+    config, known = _config(), ["base", *revisions(), "head"]
     with _only_one(engine), engine.connect() as connection:
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        now = MigrationContext.configure(connection).get_current_revision()
+        back = now in known and known.index(to) < known.index(now)
+        (command.downgrade if back else command.upgrade)(config, to)
         connection.commit()
+
+
+def revisions() -> list[str]:
+    """The forms that a database can have, the oldest first."""
+    scripts = ScriptDirectory.from_config(_config()).walk_revisions()
+    return [script.revision for script in scripts][::-1]
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    return config
 
 
 @contextmanager
