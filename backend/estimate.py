@@ -17,6 +17,8 @@ from worker.contract.catalog import Catalog
 from worker.contract.spec import AttackSpec, Choice, DiagnoseSpec, TrainSpec
 from worker.contract.wire import WorkerCard
 
+START_S = 0.3
+"""What a job costs beside its steps."""
 STEP_S = 0.0005
 """What a step costs beside its arithmetic."""
 DEFAULT_FLOPS_PER_S = 2e10
@@ -76,7 +78,8 @@ def of_train(catalog: Catalog, spec: TrainSpec, speed: Speed) -> Estimate:
     shape, examples = example_shape(catalog, spec.dataset), split_size(catalog, spec, "train")
     layers, cost = network(catalog, spec)
     steps = math.ceil(examples / spec.batch_size) * spec.epochs
-    flops = 3.0 * 2 * cost.macs * examples * spec.epochs
+    passes = 1 + sum(_passes(catalog, "method", choice) for choice in spec.methods)
+    flops = 3.0 * 2 * cost.macs * examples * spec.epochs * passes
     batch = min(spec.batch_size, examples)
     numbers = COPIES * cost.parameters + 2 * batch * cost.activations
     beside = split_size(catalog, spec, "test") + split_size(catalog, spec, "validation")
@@ -86,7 +89,7 @@ def of_train(catalog: Catalog, spec: TrainSpec, speed: Speed) -> Estimate:
         steps=steps,
         flops=flops,
         memory_bytes=FLOAT_BYTES * numbers,
-        seconds=steps * STEP_S + flops / speed.flops_per_s,
+        seconds=START_S + steps * passes * STEP_S + flops / speed.flops_per_s,
         points=_measured_steps(spec, steps) * _series(spec, layers),
         flops_per_s=speed.flops_per_s,
         measured=speed.measured,
@@ -101,7 +104,7 @@ def of_attack(catalog: Catalog, spec: AttackSpec, source: TrainSpec, speed: Spee
     if not examples:
         raise bad_field("spec.split", "the source held no validation data out")
     budgets = len(set(spec.eps_grid))
-    passes = sum(_passes(catalog, choice) for choice in spec.attacks) * budgets
+    passes = sum(_passes(catalog, "attack", choice) for choice in spec.attacks) * budgets
     flops = 2.0 * 2 * cost.macs * examples * passes
     shape = example_shape(catalog, source.dataset)
     numbers = cost.parameters + 2 * examples * (cost.activations + math.prod(shape))
@@ -110,7 +113,7 @@ def of_attack(catalog: Catalog, spec: AttackSpec, source: TrainSpec, speed: Spee
         steps=examples * budgets * len(spec.attacks),
         flops=flops,
         memory_bytes=FLOAT_BYTES * numbers,
-        seconds=passes * STEP_S + flops / speed.flops_per_s,
+        seconds=START_S + passes * STEP_S + flops / speed.flops_per_s,
         points=2 * passes,
         flops_per_s=speed.flops_per_s,
         measured=speed.measured,
@@ -133,7 +136,7 @@ def of_diagnosis(catalog: Catalog, spec: DiagnoseSpec, source: TrainSpec, speed:
         steps=len(spec.diagnostics),
         flops=flops,
         memory_bytes=FLOAT_BYTES * numbers,
-        seconds=looks / BATCH * STEP_S + flops / speed.flops_per_s,
+        seconds=START_S + looks / BATCH * STEP_S + flops / speed.flops_per_s,
         points=READINGS * len(spec.diagnostics),
         flops_per_s=speed.flops_per_s,
         measured=speed.measured,
@@ -188,10 +191,18 @@ def _params(choice: Any) -> Mapping[str, Any]:
     return {name: value for name, value in choice.model_dump().items() if name != "name"}
 
 
-def _passes(catalog: Catalog, attack: Choice) -> int:
+def _passes(catalog: Catalog, kind: str, choice: Choice) -> int:
     """Looks at the network: its card's products of parameters, added up."""
-    products = catalog.find("attack", attack.name).facts["passes"]
-    return sum(int(plans.evaluate(product, _params(attack))) for product in products)
+    values = {name: _times(catalog, value) for name, value in _params(choice).items()}
+    products = catalog.find(kind, choice.name).facts.get("passes", [])
+    return sum(int(plans.evaluate(product, values)) for product in products)
+
+
+def _times(catalog: Catalog, value: Any) -> Any:
+    """How often a parameter has its method look: a list as often as it is long."""
+    if isinstance(value, dict):
+        return _passes(catalog, "attack", Choice.model_validate(value))
+    return len(value) if isinstance(value, list) else value
 
 
 def _looks(catalog: Catalog, diagnostic: Choice, examples: int) -> int:

@@ -24,6 +24,7 @@ from worker.contract.wire import WorkerCard
 
 CATALOG = catalogue()
 REQUESTS = Requests(CATALOG)
+BASE = [{"name": "cross_entropy"}]
 
 
 def spec(**more: Any) -> TrainSpec:
@@ -41,8 +42,32 @@ def test_an_mlp_on_digits() -> None:
     activations = 64 + 128 + 128 + 128 + 128 + 10
     numbers = 4 * 26_122 + 2 * 64 * activations + (1437 + 360) * 64
     assert found.memory_bytes == 4 * numbers
-    assert found.seconds == pytest.approx(460 * 0.0005 + found.flops / 2e10)
+    assert found.seconds == pytest.approx(0.3 + 460 * 0.0005 + found.flops / 2e10)
     assert not found.measured
+
+
+@pytest.mark.parametrize(
+    ("method", "times"),
+    [
+        ({"name": "lp"}, 1),
+        ({"name": "sam"}, 2),
+        ({"name": "awp", "steps": 3}, 4),
+        ({"name": "trades", "steps": 10}, 12),
+        ({"name": "slimmable", "widths": [0.25, 0.5, 0.75]}, 4),
+        ({"name": "adversarial", "attack": {"name": "pgd", "steps": 7, "restarts": 2}}, 15),
+    ],
+)
+def test_a_method_costs_the_passes_that_its_card_tells(method: dict[str, Any], times: int) -> None:
+    catalog = lab.load()
+    learning = [] if catalog.find("method", method["name"]).facts.get("learns") else BASE
+    plain, costly = (
+        validated(Requests(catalog).job, train(methods=chosen)).spec
+        for chosen in (BASE, [*learning, method])
+    )
+    assert isinstance(plain, TrainSpec)
+    assert isinstance(costly, TrainSpec)
+    speed = Speed()
+    assert of_train(catalog, costly, speed).flops == times * of_train(catalog, plain, speed).flops
 
 
 def test_a_cnn_on_digits() -> None:
@@ -168,4 +193,4 @@ def test_a_diagnosis_costs_the_looks_that_its_cards_tell() -> None:
     found = of_diagnosis(catalog, diagnosis, source, Speed())
     looks = 4**3 * 16 * 100 + 10 * 360
     assert found.flops == 2 * (64 * 128 + 128 * 128 + 128 * 10) * looks
-    assert found.seconds == pytest.approx(looks / 250 * 0.0005 + found.flops / 2e10)
+    assert found.seconds == pytest.approx(0.3 + looks / 250 * 0.0005 + found.flops / 2e10)

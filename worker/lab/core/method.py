@@ -31,9 +31,14 @@ class Method(Spec):
     off: ClassVar[dict[str, object]] = {}
     """Parameters with which it leaves training as it is; `strength` 0 where there is one."""
 
+    passes: ClassVar[tuple[str, ...]] = ()
+    """Passes forward and back beside those of a plain step: products of parameters, added up. A
+    list counts as its length, an attack as its own passes."""
+
     @classmethod
     def facts(cls) -> dict[str, Any]:
-        return {"learns": True} if cls.learns else {}
+        learns = {"learns": True} if cls.learns else {}
+        return {**learns, "passes": list(cls.passes)} if cls.passes else learns
 
     def prepare(self, model: nn.Module, task: Task) -> nn.Module:
         """Before training: swap layers or wrap. May refuse with LabError("bad_spec", reason)."""

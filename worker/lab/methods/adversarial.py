@@ -46,6 +46,7 @@ class Adversarial(Method):
     title: ClassVar[str] = "Adversarial training"
     paper: ClassVar[str] = "arXiv:1706.06083 Towards Deep Learning Models Resistant to Attacks"
     invariant: ClassVar[bool | None] = True
+    passes: ClassVar[tuple[str, ...]] = ("attack",)
     off: ClassVar[dict[str, object]] = {"attack": {"name": "pgd", "eps": 0}}
 
     attack: Annotated[Choice, known("attack"), AfterValidator(_on_inputs)] = Field(

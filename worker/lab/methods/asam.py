@@ -31,6 +31,7 @@ class Asam(Method):
     title: ClassVar[str] = "ASAM"
     paper: ClassVar[str] = "arXiv:2102.11600 ASAM: Adaptive Sharpness-Aware Minimization"
     invariant: ClassVar[bool | None] = False
+    passes: ClassVar[tuple[str, ...]] = ("1",)
     off: ClassVar[dict[str, object]] = {"rho": 0}
 
     rho: Annotated[float, Field(ge=0, le=100)] = Field(

@@ -33,6 +33,7 @@ class Awp(Method):
     title: ClassVar[str] = "AWP"
     paper: ClassVar[str] = "arXiv:2004.05884 Adversarial Weight Perturbation, section 4"
     invariant: ClassVar[bool | None] = True
+    passes: ClassVar[tuple[str, ...]] = ("steps",)
     off: ClassVar[dict[str, object]] = {"gamma": 0}
 
     gamma: Annotated[float, Field(ge=0, le=10)] = Field(

@@ -55,6 +55,7 @@ class BayesianNested(Method):
     title: ClassVar[str] = "Bayesian nested network"
     paper: ClassVar[str] = "arXiv:2101.11353; code github.com/ralphc1212/variational_nested_dropout"
     invariant: ClassVar[bool | None] = True
+    passes: ClassVar[tuple[str, ...]] = ("2",)
     needs: ClassVar[tuple[str, ...]] = ("hidden",)
     excludes: ClassVar[dict[str, str]] = {
         "weight_normalization": "noise is of weights that are parameters themselves",

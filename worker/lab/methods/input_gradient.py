@@ -35,6 +35,7 @@ class InputGradient(Method):
     title: ClassVar[str] = "Input gradient penalty"
     paper: ClassVar[str] = "Drucker & LeCun (1992); arXiv:1711.09404"
     invariant: ClassVar[bool | None] = True
+    passes: ClassVar[tuple[str, ...]] = ("1",)
 
     strength: Annotated[float, Field(ge=0, le=1000)] = Field(
         0.01, description="λ, of the penalty", json_schema_extra={"warn_from": 0.3}

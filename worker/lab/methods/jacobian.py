@@ -34,6 +34,7 @@ class Jacobian(Method):
     title: ClassVar[str] = "Jacobian penalty"
     paper: ClassVar[str] = "arXiv:1908.02729 Robust Learning with Jacobian Regularization"
     invariant: ClassVar[bool | None] = True
+    passes: ClassVar[tuple[str, ...]] = ("projections",)
 
     strength: Annotated[float, Field(ge=0, le=1000)] = Field(
         0.01,

@@ -30,6 +30,7 @@ class Sam(Method):
     title: ClassVar[str] = "SAM"
     paper: ClassVar[str] = "arXiv:2010.01412 Sharpness-Aware Minimization"
     invariant: ClassVar[bool | None] = False
+    passes: ClassVar[tuple[str, ...]] = ("1",)
     off: ClassVar[dict[str, object]] = {"rho": 0}
 
     rho: Annotated[float, Field(ge=0, le=100)] = Field(

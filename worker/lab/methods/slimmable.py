@@ -39,6 +39,7 @@ class Slimmable(Method):
     title: ClassVar[str] = "Slimmable network"
     paper: ClassVar[str] = "Yu et al., arXiv:1812.08928; sandwich rule: arXiv:1903.05134"
     invariant: ClassVar[bool | None] = True
+    passes: ClassVar[tuple[str, ...]] = ("widths",)
     learns: ClassVar[bool] = True
     needs: ClassVar[tuple[str, ...]] = ("hidden",)
     excludes: ClassVar[dict[str, str]] = {

@@ -40,6 +40,7 @@ class Trades(Method):
     title: ClassVar[str] = "TRADES"
     paper: ClassVar[str] = "arXiv:1901.08573 Theoretically Principled Trade-off, equation 5"
     invariant: ClassVar[bool | None] = True
+    passes: ClassVar[tuple[str, ...]] = ("steps", "1")
     learns: ClassVar[bool] = True
     excludes: ClassVar[dict[str, str]] = {"adversarial": "trades attacks its inputs by itself"}
     off: ClassVar[dict[str, object]] = {"beta": 0}

@@ -35,6 +35,7 @@ class WeightAdversarial(Method):
     title: ClassVar[str] = "Weight-adversarial training"
     paper: ClassVar[str] = "derived; cf. arXiv:2006.05620 and arXiv:2004.05884"
     invariant: ClassVar[bool | None] = False
+    passes: ClassVar[tuple[str, ...]] = ("steps",)
     off: ClassVar[dict[str, object]] = {"eps": 0}
 
     eps: Annotated[float, Field(ge=0, le=10)] = Field(

@@ -44,6 +44,7 @@ class WeightPerturbation(Method):
     title: ClassVar[str] = "Weight-perturbation robustness"
     paper: ClassVar[str] = "arXiv:2103.02200; with inputs moved too, arXiv:2102.11935"
     invariant: ClassVar[bool | None] = False
+    passes: ClassVar[tuple[str, ...]] = ("2",)
     off: ClassVar[dict[str, object]] = {"kappa": 0}
 
     bound: Literal["P", "V", "I"] = Field("V", description="how τ is computed; P is the cheapest")
