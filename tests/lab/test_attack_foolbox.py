@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import warnings
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.lab.nets import digits, trained
+from tests.lab.nets import digits, mnist, mnist_trained, trained
 from worker.lab.attacks.apgd import Apgd
 from worker.lab.attacks.fab import Fab
 from worker.lab.attacks.fgsm import Fgsm
@@ -42,18 +44,35 @@ FOOLBOX = {
 
 @pytest.mark.parametrize("name", FOOLBOX)
 def test_robust_accuracy_is_foolboxs_within_half_a_point(name):
+    eps = (0.02, 0.04) if FOOLBOX[name][0].norm == "linf" else (0.1, 0.2)
+    agree(name, trained(), digits().test, eps)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FOOLBOX)
+def test_so_it_is_on_mnist(name):
+    folder = Path(os.environ.get("NORMSCOPE_DATASETS_DIR", "/nonexistent"))
+    if not (folder / "mnist").is_dir():
+        pytest.skip("NORMSCOPE_DATASETS_DIR has no MNIST")
+    eps = (0.02, 0.05) if FOOLBOX[name][0].norm == "linf" else (0.3, 0.6)
+    # APGD chooses its steps, and is stronger there than PGD: foolbox has no APGD.
+    most = 1.0 if name.startswith("apgd") else 0.005
+    agree(name, mnist_trained(folder), mnist(folder).test, eps, most)
+
+
+def agree(name, net, data, eps, most=0.005):
+    """Ours fools as many as foolbox's or, by no more than `most`, more."""
     ours, theirs = FOOLBOX[name]
-    data, net = digits().test, trained()
     # Off the walls of the box, where our exact l2 projection is stronger (the next test).
     x = data.x * 0.5 + 0.25
     model = nn.Sequential(Widened(), net).eval()
     peer = foolbox.PyTorchModel(model, bounds=(0, 1), device="cpu")
-    eps = (0.02, 0.04) if ours.norm == "linf" else (0.1, 0.2)
     torch.manual_seed(0)
     _, _, fooled = theirs(peer, x, data.y, epsilons=list(eps))
     for budget, peers in zip(eps, fooled, strict=True):
         found = ours.run(model, x, data.y, eps=budget)
-        assert abs(float(found.fooled.float().mean()) - float(peers.float().mean())) <= 0.005
+        more = float(found.fooled.float().mean()) - float(peers.float().mean())
+        assert -0.005 <= more <= most
         assert 0.02 < float(found.fooled.float().mean()) < 0.98
 
 
