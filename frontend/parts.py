@@ -112,6 +112,11 @@ def empty(sentence: str, action: Content = None) -> Component:
     return html.Div([html.P(sentence), action], className="empty")
 
 
+def nothing(what: str, do: str) -> Component:
+    """A card in place of plots that nobody has asked for yet: what will be here, what to do."""
+    return card(html.Div([html.P(what), html.P(html.Strong(do))], className="empty"))
+
+
 def failed(error: ApiError | str, again: Content = None) -> Component:
     """What happened and what to do; shown where the content would be."""
     problem = error if isinstance(error, ApiError) else ApiError(0, error)

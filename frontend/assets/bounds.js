@@ -70,11 +70,17 @@
   function words(attacked, best) {
     const place = document.getElementById("bounds-words");
     if (!place) return;
-    if (!attacked && !best) {
-      const going = page.runs.certificate || page.runs.attack;
-      place.textContent = going ? "The first budgets come soon." : "Neither proved nor attacked yet: start both above.";
-    } else if (attacked && best) place.textContent = both(attacked, best);
+    if (!attacked && !best) place.textContent = begun() ? "The first budgets come soon." : "";
+    else if (attacked && best) place.textContent = both(attacked, best);
     else place.textContent = attacked ? "Attacked, and not certified yet." : "Certified, and not attacked yet.";
+  }
+
+  const begun = () => Boolean(page.runs.certificate || page.runs.attack);
+
+  // The plot, or in its place what will be there.
+  function show() {
+    document.getElementById("bounds-card").hidden = !begun();
+    document.getElementById("bounds-nothing").hidden = begun();
   }
 
   // Where the two lie furthest apart, of the budgets that both have.
@@ -89,6 +95,7 @@
   // --- a page begins ---------------------------------------------------------------------------------
   function draw() {
     if (!page || !document.getElementById(page.owner)) return;
+    show();
     layers();
     proved();
   }

@@ -15,10 +15,14 @@
     return pair ? pair[dark ? 1 : 0] : "#7a828a";
   }
 
-  // Dash may still be mounting the graph: wait for it a moment.
+  const newest = {}; // what was asked for last of each card
+
+  // Dash may still be mounting the graph: wait for it a moment. True where it was drawn: of two that
+  // wait the older one gives way.
   async function show(key, traces, layout = {}) {
+    const mine = (newest[key] = {});
     const gd = await graph(key);
-    if (!gd) return;
+    if (!gd || newest[key] !== mine) return false;
     scope.axes.own(gd);
     const merged = { ...gd.layout };
     for (const [name, value] of Object.entries(layout)) {
@@ -30,6 +34,7 @@
     for (const name of Object.keys(merged).filter((one) => /^yaxis\d*$/.test(one) && log)) merged[name] = { ...merged[name], ...logarithmic(traces) };
     await Plotly.react(gd, traces, merged, gd._context);
     say(gd, traces);
+    return true;
   }
 
   // Ticks as the other log axes have them; Plotly draws their labels a quarter larger than it is told.

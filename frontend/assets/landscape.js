@@ -64,7 +64,8 @@
       type: "scatter", mode: "markers", x: [0], y: [0], name: "checkpoint", showlegend: false,
       marker: { symbol: "cross", size: 9, color: scope.draw.color("vermillion") }, hovertemplate: "the checkpoint<extra></extra>",
     };
-    await scope.draw.show(`plane-contour${at}`, [flat, middle], { xaxis: { autorange: true }, yaxis: { autorange: true } });
+    const whole = { xaxis: { autorange: true }, yaxis: { autorange: true } };
+    if (!(await scope.draw.show(`plane-contour${at}`, [flat, middle], whole))) return;
     const hill = {
       ...both, type: "surface", surfacecolor: heights, cmin: scale.low, cmax: scale.top, showscale: false,
       hovertemplate: hover, lighting: { ambient: 0.75, diffuse: 0.4, specular: 0.05 },
@@ -112,9 +113,7 @@
     const differ = first && second && ["reach", "examples"].filter((name) => first[name] !== second[name]);
     if (differ && differ.length) lines.push(`Not the same ${differ.join(" and ")}: press Compute to have both alike.`);
     told.textContent = lines.join(" ");
-    const empty = !found.some(Boolean);
-    told.classList.toggle("nothing", empty);
-    if (empty) told.textContent = page.models.some((model) => model.run) ? "The coarse picture comes first." : "Nothing is computed yet: press Compute.";
+    if (!lines.length && page.models.some((model) => model.run)) told.textContent = "The coarse picture comes first.";
   }
 
   // --- a page begins -------------------------------------------------------------------------------

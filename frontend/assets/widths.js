@@ -135,6 +135,8 @@
 
   function draw() {
     if (!page || !byId(page.owner)) return;
+    byId("widths-nothing").hidden = Boolean(page.run);
+    byId("widths-shown").hidden = !page.run;
     stand();
     slider();
     numbers();

@@ -39,6 +39,7 @@ LAB = Lab(
 )
 ASKED, SOURCE, TOLD, LIVE = map(LAB.id, STORES)
 QUEUED = LAB.id("queued")
+NOTHING = LAB.id("nothing")
 PAGE, CONTENT, LINES, CARD = LAB.id("page"), LAB.id("content"), LAB.id("lines"), LAB.id("card")
 
 dash.register_page(__name__, path=LAB.path, title="Bounds – Normscope")
@@ -62,16 +63,15 @@ async def fill(asked: dict[str, Any]) -> Any:
     look, over = theme(load.scheme()), asked["over"] if asked["over"] in bounds.WAYS else "weights"
     measured = await saved.diagnosis(api, job["id"], "spectral_norms", saved.having())
     cost = await saved.cost(api, [bounds.request("layers", job["id"], over, 0.0, 10)])
-    names = set(job["summary"] or {})
-    known = {"norm/layer/layer1", "diagnostic/spectral_norms/layer1"} <= names
     content = [
         LAB.head(job),
         *bounds.over_time(told, look),
-        bounds.layers(look, measured, cost, known),
+        bounds.layers(look, measured, cost, job["summary"] or {}),
         bounds.controls(over, bounds.WAYS[over].most, 200),
         dcc.Store(id=QUEUED),
         html.Div(id=LINES),
-        html.Div(bounds.proved(look, over), id=CARD),
+        html.Div(bounds.proved(look, over), id=CARD, hidden=True),
+        html.Div(bounds.UNPROVED, id=NOTHING, hidden=True),
         html.P("", id="bounds-words", className="card-note", **{"aria-live": "polite"}),
     ]
     layers = measured.for_script() if measured else None
@@ -131,7 +131,7 @@ async def _certified(
     api: Api, source: str, over: str, most: float, limit: int
 ) -> saved.Saved | None:
     """The certificate with these very budgets, else any of what moves."""
-    name, eps = "certified_accuracy", "eps" if over == "weights" else "eps_x"
+    name, eps = bounds.CERTIFIED, "eps" if over == "weights" else "eps_x"
     exact = saved.having(**bounds.certificate(over, most, limit), relative=False)
     return await saved.diagnosis(api, source, name, exact) or await saved.diagnosis(
         api, source, name, lambda choice: bool(choice.get(eps)) and not choice.get("relative")

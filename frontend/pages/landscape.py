@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import dash
@@ -13,6 +14,8 @@ from dash import (
     State,
     callback,
     clientside_callback,
+    ctx,
+    dcc,
     html,
     no_update,
 )
@@ -33,6 +36,7 @@ LAB = Lab(
     doing="look around",
 )
 ASKED, SOURCE, TOLD, LIVE = map(LAB.id, STORES)
+QUEUED = LAB.id("queued")
 PAGE, CONTENT, PLACE = LAB.id("page"), LAB.id("content"), LAB.id("place")
 
 dash.register_page(__name__, path=LAB.path, title="Landscape – Normscope")
@@ -56,7 +60,8 @@ async def fill(asked: dict[str, Any]) -> Any:
     peers = [one for one in await networks.trained(api) if one["id"] != job["id"]]
     over = asked["over"] if asked["over"] in ("weights", "inputs") else "weights"
     controls = plane.controls(peers, over, asked["with"], asked["h"] != "lin")
-    return [LAB.head(job), controls, html.Div(parts.skeleton(380), id=PLACE)], {"id": job["id"]}
+    place = html.Div(parts.skeleton(380), id=PLACE)
+    return [LAB.head(job), controls, dcc.Store(id=QUEUED), place], {"id": job["id"]}
 
 
 # --- what is saved, and what is on its way -------------------------------------------------------
@@ -68,15 +73,19 @@ async def fill(asked: dict[str, Any]) -> Any:
     *[Output(plane.field(name), "value") for name in plane.FIELDS],
     Input(plane.OVER, "value"),
     Input(plane.WITH, "value"),
+    Input(QUEUED, "data"),
     State(SOURCE, "data"),
 )
 @or_else(lambda error, *_: (parts.failed(error), *[no_update] * (1 + len(plane.FIELDS))))
-async def show(over: str, beside: str | None, source: dict[str, Any] | None) -> Any:
+async def show(over: str, beside: str | None, queued: dict[str, Any] | None, source: Any) -> Any:
     """What has been computed of these networks, at once; the fields as it was computed."""
     if not source:
         return [no_update] * (2 + len(plane.FIELDS))
     api = visitor()
-    catalog, models = await asyncio.gather(api.catalog(), _models(api, source["id"], beside, over))
+    asked = queued["asked"] if queued and ctx.triggered_id == QUEUED else {}
+    catalog, models = await asyncio.gather(
+        api.catalog(), _models(api, source["id"], beside, over, **asked)
+    )
     given = plane.defaults(catalog) | dict(models[0][1].choice if models[0][1] else {})
     fields = [given["reach"], str(given["refinements"]), given["examples"]]
     return plane.cards(load.scheme(), models, over), _told(models, over, beside), *fields
@@ -144,9 +153,9 @@ def _refused(error: Any) -> Any:
     return html.Span("; ".join(lines) or error.sentence, className="refused")
 
 
+# `show` alone tells what there is: of two callbacks, an older answer could undo a newer one's.
 @callback(
-    Output(PLACE, "children", allow_duplicate=True),
-    Output(TOLD, "data", allow_duplicate=True),
+    Output(QUEUED, "data"),
     Output(plane.SAID, "children", allow_duplicate=True),
     Input(plane.RUN, "n_clicks"),
     State(plane.OVER, "value"),
@@ -156,12 +165,12 @@ def _refused(error: Any) -> Any:
     running=[(Output(plane.RUN, "loading"), True, False)],
     prevent_initial_call=True,
 )
-@or_else(lambda error, *_: (no_update, no_update, _refused(error)))
+@or_else(lambda error, *_: (no_update, _refused(error)))
 async def compute(clicks: int | None, over: str, beside: str | None, *rest: Any) -> Any:
-    """Queue what is not computed yet with exactly these parameters, and follow it."""
+    """Queue what is not computed yet with exactly these parameters; `show` follows it."""
     *fields, source = rest
     if not clicks or not source:
-        return no_update, no_update, no_update
+        return no_update, no_update
     api, choice = visitor(), _choice(over, *fields)
     wanted = {key: value for key, value in choice.items() if key not in ("name", "over")}
     before = await _models(api, source["id"], beside, over, **wanted)
@@ -169,9 +178,8 @@ async def compute(clicks: int | None, over: str, beside: str | None, *rest: Any)
     for job in new:
         name = f"Loss landscape over {over} of {job['name'] or job['id']}"[:120]
         await api.create({**_request(job["id"], choice), "name": name})
-    models = await _models(api, source["id"], beside, over, **wanted)
     said = no_update if new else "this was computed before; it is shown"
-    return plane.cards(load.scheme(), models, over), _told(models, over, beside), said
+    return {"at": time.time(), "asked": wanted}, said
 
 
 clientside_callback(

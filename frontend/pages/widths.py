@@ -69,8 +69,12 @@ async def fill(asked: dict[str, Any]) -> Any:
         LAB.head(job),
         None if widths.trained_for_it(job) else html.P(UNTRAINED, className="card told"),
         html.Div(measuring, id=WHERE),
-        widths.slider(),
-        widths.plots(theme(load.scheme())),
+        html.Div(widths.NOTHING, id=LAB.id("nothing"), hidden=found is not None),
+        html.Div(
+            [widths.slider(), widths.plots(theme(load.scheme()))],
+            id=LAB.id("shown"),
+            hidden=found is None,
+        ),
     ]
     return content, {"id": job["id"], "name": job["name"]}, _told(found, asked["w"])
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,6 +22,7 @@ from frontend.views.saved import Saved, line
 OVER, MOST, LIMIT, SAID = "bounds-over", "bounds-most", "bounds-limit", "bounds-said"
 STARTS = {"certificate": "bounds-certify", "attack": "bounds-attack", "layers": "bounds-layers"}
 LAYERS = ("layer_norms", "spectral_norms", "stable_rank", "bound_tightness", "spectral_bound")
+CERTIFIED = "certified_accuracy"
 POINTS = 9
 FINEST = 0.01
 """The smallest eps above zero, as a share of the largest: as certificates take it."""
@@ -79,7 +80,7 @@ WAYS = {
 def certificate(over: str, most: float, limit: int) -> dict[str, Any]:
     """The diagnostic that certifies."""
     eps = {"eps": most, "eps_x": 0.0} if over == "weights" else {"eps": 0.0, "eps_x": most}
-    return {"name": "certified_accuracy", **eps, "points": POINTS, "limit": limit}
+    return {"name": CERTIFIED, **eps, "points": POINTS, "limit": limit}
 
 
 def request(what: str, source: str, over: str, most: float, limit: int) -> dict[str, Any]:
@@ -146,8 +147,12 @@ def _missing(job: Job, names: list[str]) -> Component:
 # --- layer by layer, proved and attacked --------------------------------------------------------
 
 
-def layers(look: Theme, found: Saved | None, cost: str, known: bool) -> Component:
-    """Norms of each layer; the script draws them."""
+def layers(look: Theme, found: Saved | None, cost: str, known: Collection[str]) -> Component:
+    """Norms of each layer, drawn by the script from what is `known`, or the way to measure them."""
+    has = [name in known for name in ("norm/layer/layer1", "diagnostic/spectral_norms/layer1")]
+    state = None if all(has) else _source("layers", "Norms of the layers", found, cost)
+    if not found and not any(has):
+        return html.Div([NO_LAYERS, state], className="bounds-part")
     card = plot_card(
         "bounds-layers",
         "Layer by layer",
@@ -162,8 +167,19 @@ def layers(look: Theme, found: Saved | None, cost: str, known: bool) -> Componen
         ),
         log=False,
     )
-    state = None if known else _source("layers", "Norms of the layers", found, cost)
     return html.Div([card, state], className="bounds-part")
+
+
+NO_LAYERS = parts.nothing(
+    "Here the Frobenius and the spectral norm of each layer will be, and what a bound by the one "
+    "instead of the other gives away.",
+    "Press Measure below.",
+)
+UNPROVED = parts.nothing(
+    "Here two curves over ε will be: the accuracy that is proved, and the accuracy that an attack "
+    "leaves. What lies between them is not known.",
+    "Press Certify and Attack above.",
+)
 
 
 def proved(look: Theme, over: str) -> Component:

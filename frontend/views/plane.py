@@ -104,11 +104,14 @@ def cards(scheme: str, models: Sequence[tuple[Job, Saved | None]], over: str) ->
     lines = [line(_name(job), found, MISSING) for job, found in models]
     surfaces = [
         plot_card(f"plane-surface{at}", f"{_name(job)}: surface", about, _scene(look))
-        for at, (job, _) in enumerate(models)
+        if found
+        else nothing(job)
+        for at, (job, found) in enumerate(models)
     ]
     contours = [
         plot_card(f"plane-contour{at}", f"{_name(job)}: contour", about, _flat(look, over))
-        for at, (job, _) in enumerate(models)
+        for at, (job, found) in enumerate(models)
+        if found
     ]
     return html.Div(
         [
@@ -116,6 +119,15 @@ def cards(scheme: str, models: Sequence[tuple[Job, Saved | None]], over: str) ->
             html.Div([*surfaces, *contours], className="cards plots"),
             html.P("", id="landscape-told", className="card-note", **{"aria-live": "polite"}),
         ]
+    )
+
+
+def nothing(job: Job) -> Component:
+    """In place of a network's picture, until somebody asks for it."""
+    return parts.nothing(
+        f"Here the loss around {_name(job)} will be, as a surface and as a contour with the "
+        "checkpoint in its middle: flat or sharp, one valley or several.",
+        "Press Compute above; its cost is beside it.",
     )
 
 

@@ -81,6 +81,13 @@ def request(source: str, steps: int, against: str | None) -> dict[str, Any]:
     return {"kind": "diagnose", "spec": spec}
 
 
+NOTHING = parts.nothing(
+    "Here a slider from the narrowest network to the whole one will be: accuracy, calibration, "
+    "parameters and multiply-adds move with it.",
+    "Press Measure above; its cost is beside it.",
+)
+
+
 def slider() -> Component:
     """The width, and what the network is worth at it; the script makes the native range, which
     Dash lacks, and fills in the numbers."""

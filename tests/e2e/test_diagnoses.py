@@ -72,20 +72,22 @@ def test_diagnostics_are_chosen_run_and_read_on_one_page(
     page.locator("#diagnose-run").click()
     expect(page.locator("#diagnose-status .state")).to_have_text("succeeded", timeout=180_000)
     sharpness = page.locator(".reading").filter(has_text="Sharpness")
-    expect(sharpness.get_by_role("row").filter(has_text="asam")).to_contain_text("invariant")
+    expect(sharpness.get_by_role("row").filter(has_text="ASAM’s step")).to_contain_text("invariant")
     expect(sharpness.get_by_role("row").filter(has_text="worst").first).to_contain_text("moves")
     expect(page.locator("#card-diagnostic-rank-truncation")).to_contain_text("test accuracy")
     page.get_by_role("link", name="its job").click()
     page.wait_for_url(re.compile(r"/jobs/[a-z0-9]+$"))
     expect(page.locator("#job-progress")).to_contain_text("4 of 4 diagnostics")
-    expect(page.locator(".reading").filter(has_text="Calibration")).to_contain_text("ece")
+    expect(page.locator(".reading").filter(has_text="Calibration")).to_contain_text(
+        "expected calibration error"
+    )
 
 
 def test_a_landscape_is_computed_once_and_shown_at_once_after_that(
     page: Page, explorer: Explorer, network: str
 ) -> None:
     page.goto(f"{explorer.url}/lab/landscape?job={network}")
-    expect(page.locator("#landscape-told")).to_contain_text("Nothing is computed yet")
+    expect(page.locator("#landscape-place")).to_contain_text("Press Compute above")
     expect(page.locator("#landscape-said")).to_contain_text("drawn coarse at first")
     page.locator("#landscape-run").click()
     settled(page, SIDES, "plane-contour0", [17], "no contour of 17 points a side")

@@ -43,12 +43,19 @@ def test_a_line_says_where_the_numbers_come_from() -> None:
 
 
 def test_every_network_has_a_surface_and_a_contour() -> None:
-    models = [(job(id="a", name="one"), None), (job(id="b", name="two"), None)]
+    read = saved.Saved(ran("done", "succeeded"), {}, {}, "1.4")
+    models = [(job(id="a", name="one"), read), (job(id="b", name="two"), read)]
     shown = plane.cards("dark", models, "inputs")
     titles = [text(part) for part in parts(shown) if type(part).__name__ == "H2"]
     assert titles == ["one: surface", "two: surface", "one: contour", "two: contour"]
     assert found(shown, ids.plot("plane-surface1")).figure.layout.scene.zaxis.title.text
     assert found(shown, ids.plot("plane-contour0")).figure.layout.yaxis.scaleanchor == "x"
+
+
+def test_a_network_without_a_picture_says_how_to_get_one() -> None:
+    shown = plane.cards("light", [(job(id="a", name="one"), None)], "weights")
+    assert "Press Compute above" in text(shown)
+    assert not [part for part in parts(shown) if type(part).__name__ == "Graph"]
 
 
 def test_the_fields_start_as_the_catalogue_says(catalog: Catalog) -> None:
