@@ -82,6 +82,11 @@ def find(catalog: Catalog, kind: str, name: str | None) -> Entry | None:
     return next((entry for entry in of_kind(catalog, kind) if entry["name"] == name), None)
 
 
+def titles(catalog: Catalog | None, kind: str) -> dict[str, str]:
+    """The titles of a kind's entries by name; none without a catalogue."""
+    return {entry["name"]: entry["title"] for entry in of_kind(catalog, kind)} if catalog else {}
+
+
 def parameters(entry: Entry | None) -> dict[str, dict[str, Any]]:
     """The JSON schema of each parameter of an entry."""
     return dict(entry["schema"].get("properties", {})) if entry else {}

@@ -26,7 +26,7 @@ from dash.development.base_component import Component
 from frontend import links, parts, specs
 from frontend.api import Api, ApiError, Job, visitor
 from frontend.refusals import or_else, tried
-from frontend.views import confirm, diagnosepage, load, networks
+from frontend.views import confirm, diagnosepage, diagnoses, load, networks
 from frontend.views import diagnoseform as forms
 from frontend.views.plotcard import furniture
 
@@ -192,7 +192,7 @@ async def run(clicks: int | None, values: Any, source: Any) -> Any:
     name = forms.name_of(job, catalog, request["spec"])
     made = await api.create({**request, "name": name})
     runs = await load.diagnoses_of(api, job["id"])
-    return diagnosepage.choices(runs), made["id"], False, None
+    return diagnoses.choices(catalog, runs), made["id"], False, None
 
 
 # --- the results -------------------------------------------------------------------------------
@@ -208,7 +208,7 @@ async def run(clicks: int | None, values: Any, source: Any) -> Any:
 async def show(picked: str | None) -> Any:
     """What one diagnosis found."""
     if not picked:
-        return None, parts.empty("Nothing has been looked at yet: choose it above."), None
+        return None, parts.empty("Nothing has been looked at here yet: choose it above."), None
     status, cards, told = await diagnosepage.shown(visitor(), picked)
     return status, cards, load.for_script(told, PAGE, RENEWS)
 

@@ -21,8 +21,8 @@ from dash import (
 from dash.development.base_component import Component
 
 from frontend import ids as shell
-from frontend import parts
-from frontend.api import Api, ApiError, Job, visitor
+from frontend import parts, specs
+from frontend.api import Api, ApiError, Catalog, Job, visitor
 from frontend.refusals import or_else
 from frontend.views import confirm, curves, diagnosis, figures, head, ids, load, result
 from frontend.views.curves import Told, Wanted
@@ -118,23 +118,24 @@ async def _around(api: Api, told: Told) -> tuple[Any, Any, Any]:
     failure = head.failure(job)
     row = None
     if job["kind"] == "train":
-        row = figures.figures(job, told.series, await _robust(api, attacks))
-    below = sections(job, files, attacks, load.origin())
-    return [head.head(job, waiting), failure, head.notes(job)], row, below
+        row = figures.figures(job, told.series, await _robust(api, attacks, told.catalog))
+    below = sections(job, files, attacks, load.origin(), told.catalog)
+    return [head.head(job, waiting, told.catalog), failure, head.notes(job)], row, below
 
 
 async def _attacks(api: Api, job: Job) -> list[Job]:
     return await load.attacks_on(api, job["id"]) if job["kind"] == "train" else []
 
 
-async def _robust(api: Api, attacks: list[Job]) -> Component | None:
+async def _robust(api: Api, attacks: list[Job], catalog: Catalog | None) -> Component | None:
     """The figure of the newest attack on this network that came to its end."""
     newest = next((job for job in attacks if job["state"] == "succeeded"), None)
     if newest is None:
         return None
     found = await api.measurements(newest["id"], name=result.WORST)
     value = found["items"][-1]["value"] if found["items"] else None
-    return figures.robust_figure(newest, value) if value else None
+    titles = specs.titles(catalog, "attack")
+    return figures.robust_figure(newest, value, titles) if value else None
 
 
 async def _plots(api: Api, told: Told, query: Mapping[str, Any]) -> list[Component | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from frontend import readings
 from frontend.plots.series import Line, YAxis
 from frontend.plots.theme import DASHES, nth
 
@@ -185,11 +186,11 @@ def _others(names: Sequence[str]) -> list[Card]:
         groups.setdefault(name.rpartition("/")[0] or name, []).append(name)
     found = []
     for path, mine in groups.items():
-        words = path.removeprefix("diagnostic/").replace("/", " · ").replace("_", " ")
+        words = readings.words(path)
         drawn = []
         for index, name in enumerate(sorted(mine)):
             shade, dash, _ = nth(index)
-            label = name.rpartition("/")[2].replace("_", " ")
+            label = readings.term(name.rpartition("/")[2])
             drawn.append(Line(name, label, shade, dash))
         title = words[:1].upper() + words[1:]
         key = "-".join(filter(None, path.replace("_", "/").split("/")))

@@ -209,7 +209,7 @@ def request(catalog: Catalog, source: str, values: Mapping[str, Any]) -> dict[st
 
 def name_of(catalog: Catalog, source: Job, spec: Mapping[str, Any]) -> str:
     """PGD-20, linf on weight decay."""
-    titles = budgets.titles(catalog)
+    titles = specs.titles(catalog, "attack")
     names = ", ".join(attack_words(attack, titles) for attack in spec["attacks"])
     return f"{names} on {source['name'] or source['id']}"[:120]
 

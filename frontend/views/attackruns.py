@@ -8,15 +8,15 @@ import dash_mantine_components as dmc
 from dash import html
 from dash.development.base_component import Component
 
-from frontend import words
+from frontend import specs, words
 from frontend.api import Catalog, Job
-from frontend.views import budgets, ids
+from frontend.views import ids
 from frontend.views.head import attack_words
 
 
 def choices(catalog: Catalog, attacks: Sequence[Job]) -> list[dict[str, str]]:
     """The attack jobs of a network, as a select shows them."""
-    titles, found = budgets.titles(catalog), []
+    titles, found = specs.titles(catalog, "attack"), []
     for job in attacks:
         names = ", ".join(attack_words(one, titles) for one in job["spec"].get("attacks", []))
         ended = [job["state"]] if job["state"] in ("failed", "cancelled") else []

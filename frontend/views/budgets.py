@@ -52,9 +52,3 @@ def grid(catalog: Catalog, attack: Mapping[str, Any], data: str | None) -> list[
     if found["when"] == ALWAYS_LINF and data in SUIT:
         return SUIT[data]
     return [float(eps) for eps in found["grid"]]
-
-
-def titles(catalog: Catalog | None) -> dict[str, str]:
-    """The attacks' titles by name."""
-    entries = specs.of_kind(catalog, "attack") if catalog else []
-    return {entry["name"]: entry["title"] for entry in entries}

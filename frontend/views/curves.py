@@ -9,6 +9,7 @@ from typing import Any, cast
 from dash import html
 from dash.development.base_component import Component
 
+from frontend import readings
 from frontend.api import Catalog, Job, Measurement
 from frontend.plots import shapes
 from frontend.plots.board import Card, cards, expected
@@ -184,7 +185,7 @@ def _others(told: Told, look: Theme) -> list[Component]:
         figure = _figure(item, look) if item else None
         if item and figure is not None:
             key = "-".join(name.split("/"))
-            words = name.removeprefix("diagnostic/").replace("/", " · ").replace("_", " ")
+            words = readings.words(name)
             title = words[:1].upper() + words[1:]
             about = f"at step {item['step']}"
             found.append(plot_card(key, title, about, figure))

@@ -9,9 +9,9 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from frontend import links, parts, words
+from frontend import links, parts
 from frontend.api import Api, Catalog, Job
-from frontend.views import diagnoseform, diagnosis, ids, load
+from frontend.views import diagnoseform, diagnoses, diagnosis, ids, load
 from frontend.views import head as about
 from frontend.views.curves import Told
 
@@ -50,8 +50,7 @@ def body(
     asked: Mapping[str, Any],
 ) -> Component:
     """The form beside its estimate and button; beneath, which diagnosis is shown."""
-    known = [one["id"] for one in runs]
-    picked = asked["run"] if asked["run"] in known else (known[0] if known else None)
+    picked = diagnoses.opened(runs, asked["run"])
     form = html.Div(
         [
             diagnoseform.form(catalog, spec, peers),
@@ -62,32 +61,20 @@ def body(
     begin = picked is None or bool(asked["r"])
     summary = html.Summary("Choose what to look at")
     folded = html.Details([summary, form], id=ASKING, open=begin, className="asking")
-    return html.Div([folded, _picker(runs, picked)])
+    return html.Div([folded, _picker(catalog, runs, picked)])
 
 
-def _picker(runs: Sequence[Job], picked: str | None) -> Component:
+def _picker(catalog: Catalog, runs: Sequence[Job], picked: str | None) -> Component:
     select = dmc.Select(
         id=PICK,
         label="Readings of",
-        data=choices(runs),
+        data=diagnoses.choices(catalog, runs),
         value=picked,
         placeholder="none yet",
         allowDeselect=False,
         size="sm",
     )
     return html.Div(select, className="attack-picker")
-
-
-def choices(runs: Sequence[Job]) -> list[dict[str, str]]:
-    """The diagnoses of a network, as a select shows them."""
-    return [
-        {
-            "value": job["id"],
-            "label": f"{about.diagnostic_words(job['spec'])} · {words.ago(job['created_at'])}"
-            + (f" · {job['state']}" if job["state"] in ("failed", "cancelled") else ""),
-        }
-        for job in runs
-    ]
 
 
 def wrong(lines: Sequence[str]) -> Component:

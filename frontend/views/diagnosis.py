@@ -10,7 +10,7 @@ from typing import Any
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from frontend import parts, specs, words
+from frontend import parts, readings, specs, words
 from frontend.api import Entry, Measurement
 from frontend.plots import shapes
 from frontend.plots.theme import Theme, nth, theme
@@ -36,8 +36,7 @@ class Found:
 
     def label(self, reading: str) -> str:
         """A reading's path in words, without what the diagnostic's own title says."""
-        own = reading.removeprefix(f"diagnostic/{self.name}/").removeprefix("diagnostic/")
-        return own.replace("/", " · ").replace("_", " ")
+        return readings.words(reading, self.name)
 
     def stays(self, reading: str) -> bool | None:
         """Whether shifts of scale between layers leave a reading alone."""
@@ -148,8 +147,9 @@ def _by_layer(one: Found, scalars: Mapping[str, Any]) -> Component | None:
 
 
 def _measure(one: Found, path: str) -> Component:
-    label = "" if path == f"diagnostic/{one.name}" else one.label(path)
-    said = [html.Span(label or one.title.lower(), title=path), badge(one.stays(f"{path}/layer"))]
+    own = path == f"diagnostic/{one.name}"
+    label = one.title.lower() if own else one.label(path)
+    said = [html.Span(label, title=path), badge(one.stays(f"{path}/layer"))]
     return html.Th(said, scope="col", className="right")
 
 
@@ -212,8 +212,7 @@ def _curves(one: Found, group: Sequence[Measurement], look: Theme) -> Component:
     drawn = []
     for index, item in enumerate(group):
         shade, dash, marker = nth(index)
-        label = item["name"].rpartition("/")[2].replace("_", " ")
-        label = re.sub(r"^layer(\d+)$", r"layer \1", label)
+        label = readings.term(item["name"].rpartition("/")[2])
         drawn.append(shapes.Curve(item["value"], label, shade, dash, marker, item["name"]))
     figure = shapes.curves(look, drawn)
     if drawn[0].label == "reliability":
@@ -229,7 +228,7 @@ def _curves(one: Found, group: Sequence[Measurement], look: Theme) -> Component:
 
 def _table(one: Found, item: Measurement) -> Component:
     columns: Mapping[str, Sequence[Any]] = item["value"]["columns"]
-    heads = [html.Th(name, scope="col") for name in columns]
+    heads = [html.Th(readings.term(name), scope="col") for name in columns]
     rows = [
         html.Tr([html.Td(_written(cell), className=_side(cell)) for cell in row])
         for row in zip(*columns.values(), strict=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from dash import dcc, html
@@ -69,7 +70,9 @@ def _bound(last: Mapping[str, Any]) -> Component:
     )
 
 
-def robust_figure(job: Job, curve: Mapping[str, Any]) -> Component | None:
+def robust_figure(
+    job: Job, curve: Mapping[str, Any], titles: Mapping[str, str] = MappingProxyType({})
+) -> Component | None:
     """Accuracy under the attack at the middle of its grid, with what it was measured on."""
     pairs = [(float(x), y) for x, y in zip(curve["x"], curve["y"], strict=True) if float(x) > 0]
     if not pairs:
@@ -77,7 +80,8 @@ def robust_figure(job: Job, curve: Mapping[str, Any]) -> Component | None:
     eps, accuracy = pairs[len(pairs) // 2]
     attacks: Sequence[Mapping[str, Any]] = job["spec"].get("attacks", [])
     norm = next((attack["norm"] for attack in attacks if attack.get("norm")), "")
-    names = "worst of " + str(len(attacks)) if len(attacks) > 1 else attack_words(attacks[0])
+    several = f"worst of {len(attacks)}" if len(attacks) > 1 else ""
+    names = several or attack_words(attacks[0], titles)
     context = dcc.Link(
         f"{names.split(',')[0]}, {examples(job)} examples", href=f"/jobs/{job['id']}"
     )

@@ -9,8 +9,8 @@ from typing import Any
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from frontend import parts, words
-from frontend.api import Job
+from frontend import parts, specs, words
+from frontend.api import Catalog, Job
 from frontend.views import ids
 
 ENDED = ("succeeded", "failed", "cancelled")
@@ -28,14 +28,16 @@ ADVICE = {
 }
 
 
-def what(job: Job) -> str:
+def what(job: Job, catalog: Catalog | None = None) -> str:
     """One line: digits · mlp 128–128 · sgd 0.05 · seed 0."""
     spec = job["spec"]
     if job["kind"] == "attack":
-        names = ", ".join(attack_words(attack) for attack in spec.get("attacks", []))
+        titles = specs.titles(catalog, "attack")
+        names = ", ".join(attack_words(attack, titles) for attack in spec.get("attacks", []))
         return f"{names} · {spec.get('split', 'test')} split · seed {spec.get('seed', 0)}"
     if job["kind"] == "diagnose":
-        return f"{diagnostic_words(spec)} · seed {spec.get('seed', 0)}"
+        titles = specs.titles(catalog, "diagnostic")
+        return f"{diagnostic_words(spec, titles)} · seed {spec.get('seed', 0)}"
     model, optimizer = spec.get("model", {}), spec.get("optimizer", {})
     sizes = "–".join(str(size) for size in model.get("hidden") or model.get("channels") or [])
     told = [
@@ -58,19 +60,22 @@ def attack_words(
     return f"{titles.get(name) or plain}{steps}{norm}"
 
 
-def diagnostic_words(spec: Mapping[str, Any]) -> str:
-    """Up to three diagnostics by name, more of them by number."""
-    names = [str(one["name"]).replace("_", " ") for one in spec.get("diagnostics", [])]
+def diagnostic_words(
+    spec: Mapping[str, Any], titles: Mapping[str, str] = MappingProxyType({})
+) -> str:
+    """Up to three diagnostics by title, more of them by number."""
+    chosen = [str(one["name"]) for one in spec.get("diagnostics", [])]
+    names = [titles.get(name) or name.replace("_", " ").capitalize() for name in chosen]
     return ", ".join(names) if len(names) <= 3 else f"{len(names)} diagnostics"
 
 
-def head(job: Job, waiting: str = "") -> Component:
+def head(job: Job, waiting: str = "", catalog: Catalog | None = None) -> Component:
     """Breadcrumb, title, state, facts, progress and what can be done with the job."""
     return parts.header(
         job["name"] or job["id"],
         crumbs=[("Jobs", "/jobs"), (job["kind"], f"/jobs?kind={job['kind']}")],
         badge=parts.state_badge(job["state"], id=ids.JOB_STATE),
-        facts=[what(job), *_whose(job)],
+        facts=[what(job, catalog), *_whose(job)],
         actions=_actions(job),
         under=progress(job, waiting),
     )

@@ -41,7 +41,7 @@ def attacks_of(told: Told) -> list[Mapping[str, Any]]:
 
 def words_of(told: Told, attack: Mapping[str, Any]) -> str:
     """An attack of a job, by its title."""
-    return attack_words(attack, budgets.titles(told.catalog))
+    return attack_words(attack, specs.titles(told.catalog, "attack"))
 
 
 def expects(told: Told, measurement: str, by: str) -> bool:

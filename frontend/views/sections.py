@@ -10,19 +10,23 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from frontend import links, parts, words
-from frontend.api import Artifact, Job
+from frontend.api import Artifact, Catalog, Job
 from frontend.views.head import ENDED, what
 
 
 def sections(
-    job: Job, artifacts: Sequence[Artifact], attacks: Sequence[Job], origin: str
+    job: Job,
+    artifacts: Sequence[Artifact],
+    attacks: Sequence[Job],
+    origin: str,
+    catalog: Catalog | None = None,
 ) -> list[Component]:
     shown = [
         _spec(job, origin),
         html.Div([_left(job, artifacts), _measured(job)], className="stack"),
     ]
     if job["kind"] == "train" and (attacks or job["state"] != "failed"):
-        shown.append(_attacks(job, attacks))
+        shown.append(_attacks(job, attacks, catalog))
     return shown
 
 
@@ -103,12 +107,12 @@ def _measured(job: Job) -> Component:
     )
 
 
-def _attacks(job: Job, attacks: Sequence[Job]) -> Component:
+def _attacks(job: Job, attacks: Sequence[Job], catalog: Catalog | None) -> Component:
     rows = [
         html.Tr(
             [
                 html.Td(dcc.Link(found["name"] or found["id"], href=f"/jobs/{found['id']}")),
-                html.Td(what(found), className="about"),
+                html.Td(what(found, catalog), className="about"),
                 html.Td(found["state"], className="tight"),
                 html.Td(words.ago(found["created_at"]), className="about right tight"),
             ]

@@ -67,8 +67,11 @@ def test_an_untrained_network_cannot_be_diagnosed() -> None:
 
 
 def test_the_newest_diagnosis_is_shown_unless_another_is_asked_for(catalog: Catalog) -> None:
-    spec = {"source": "abc", "diagnostics": [{"name": "landscape"}]}
-    runs = [job(id=name, kind="diagnose", spec=spec) for name in ("new", "old")]
+    asked_for = {"map": "landscape", "new": "sharpness", "old": "sharpness"}
+    runs = [
+        job(id=id, kind="diagnose", spec={"source": "abc", "diagnostics": [{"name": name}]})
+        for id, name in asked_for.items()
+    ]
     start = forms.fresh(catalog)
 
     def picked(run: str | None) -> Any:
@@ -78,6 +81,9 @@ def test_the_newest_diagnosis_is_shown_unless_another_is_asked_for(catalog: Cata
     assert picked(None).value == "new"
     assert picked("old").value == "old"
     assert picked("of another network").value == "new"
+    assert picked("map").value == "map", "what another lab shows is opened where it is asked for"
+    groups = [one["group"] for one in picked(None).data]
+    assert groups == ["Diagnoses", "Drawn in the lab Landscape"]
 
 
 def test_a_damaged_link_starts_afresh() -> None:

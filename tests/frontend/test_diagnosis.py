@@ -58,9 +58,9 @@ def test_readings_stand_under_the_diagnostic_of_their_step(catalog: Catalog) -> 
 
 def test_every_reading_says_what_shifts_of_scale_do_to_it(shown: list[Any]) -> None:
     rows = [text(part) for part in parts(shown) if type(part).__name__ == "Tr"]
-    assert "test · accuracy0.9000invariant" in rows
-    assert "sam0.5000moves" in rows
-    assert "asam0.2500invariant" in rows, "unmoved, though its diagnostic moves"
+    assert "test accuracy0.9000invariant" in rows
+    assert "SAM’s step (nats)0.5000moves" in rows
+    assert "ASAM’s step (nats)0.2500invariant" in rows, "unmoved, though its diagnostic moves"
 
 
 def test_layers_are_rows_in_their_order(shown: list[Any]) -> None:
