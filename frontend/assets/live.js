@@ -6,6 +6,7 @@
   const SPACING_MS = 60;
   const HIDDEN_MS = 1000; // for plots off the screen, and while the tab is hidden
   const KEPT = 20000;
+  const PACE_SPACING_S = 0.25;
   const scope = (window.normscope = window.normscope || {});
   let page = null;
   let frame = 0;
@@ -33,7 +34,7 @@
 
   // The next attempt tells: what the one before told is gone, whatever state was told last.
   function again(attempt) {
-    const fresh = { log: {}, latest: {}, first: {}, pace: [], gap: 0, asked: new Set(), progress: null, began: null };
+    const fresh = { log: {}, latest: {}, first: {}, pace: [], rate: null, until: 0, gap: 0, asked: new Set(), progress: null, began: null };
     Object.assign(page, fresh, { attempt, state: "running" });
     scope.readout.badge(page.state);
     renew("plots");
@@ -51,10 +52,18 @@
     }
     page.latest[item.name] = item.value;
     if (!(item.name in page.first)) page.first[item.name] = item.value;
-    const pace = page.pace[page.pace.length - 1];
-    if (!pace || item.step > pace.step) page.pace.push({ step: item.step, epoch: item.epoch, time: item.time });
-    if (page.pace.length > 400) page.pace.splice(0, 200);
+    walked(item);
     if (!page.drawn.has(item.name) && !/(^|\/)progress$/.test(item.name)) unknown(item.name);
+  }
+
+  // Where the training was when: the newest point, and before it one for each PACE_SPACING_S.
+  function walked({ step, epoch, time }) {
+    const [before, last] = page.pace.slice(-2);
+    const newest = last || before;
+    if (newest && step <= newest.step) return;
+    if (last && last.time - before.time < PACE_SPACING_S) page.pace.pop();
+    page.pace.push({ step, epoch, time });
+    if (page.pace.length > 400) page.pace.splice(0, 200);
   }
 
   function unknown(name) {
@@ -228,6 +237,7 @@
       log: {}, latest: {}, first: {}, pace: [], progress: null, asked: new Set(), drawn: new Set(),
       renewed: {}, renewing: {}, close: () => {}, trimmed: false, heard: Date.now(), gap: 0, ...told,
     };
+    if (told.eta) page.until = Date.now() / 1000 + told.eta;
     if (told.name) document.title = `${told.name} – Normscope`;
     stops = [
       scope.events.on("measured", measured),

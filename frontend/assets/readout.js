@@ -5,6 +5,8 @@
 
   const scope = (window.normscope = window.normscope || {});
   const SILENT_MS = 6000;
+  const PACE_S = 20;
+  const STEADY_S = 2;
   const SUPERSCRIPT = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
 
   // As frontend/words.py says them.
@@ -67,12 +69,26 @@
     progress(page);
   }
 
-  // Steps a second over the last three seconds of what was measured.
-  function rate(pace) {
-    const last = pace[pace.length - 1];
-    const first = last && pace.find((point) => last.time - point.time <= 3);
-    const passed = first ? last.time - first.time : 0;
-    return passed > 0.2 ? (last.step - first.step) / passed : NaN;
+  // --- how long it takes yet ----------------------------------------------------------------
+  // Steps a second over the last PACE_S seconds of what was measured, anew once a second; not a
+  // number before STEADY_S of them.
+  function rate(page) {
+    const now = Date.now();
+    if (page.rate && now - page.rate.at < 1000) return page.rate.value;
+    const last = page.pace[page.pace.length - 1];
+    const first = page.pace.find((point) => last.time - point.time <= PACE_S);
+    const passed = last.time - first.time;
+    page.rate = { at: now, value: passed >= STEADY_S ? (last.step - first.step) / passed : NaN };
+    return page.rate.value;
+  }
+
+  // The time left counts down by itself; an estimate that is a tenth off takes its place.
+  function left(page, estimate) {
+    const now = Date.now() / 1000;
+    const told = page.until ? page.until - now : NaN;
+    const near = Math.abs(estimate - told) <= Math.max(1, 0.1 * estimate);
+    if (Number.isFinite(estimate) && !near) page.until = now + estimate;
+    return page.until ? Math.max(page.until - now, 0) : NaN;
   }
 
   // --- is anybody there? --------------------------------------------------------------------
@@ -109,13 +125,16 @@
     const last = page.pace[page.pace.length - 1];
     const steps = (page.progress && page.progress.steps) || page.steps;
     if (!last || !steps) return { words: [], left: [] };
-    const pace = rate(page.pace);
+    const pace = rate(page);
+    const rest = left(page, (steps - last.step) / pace);
     const epoch = Math.min(Math.floor(last.epoch) + 1, page.epochs);
-    const left = [`${duration((steps - last.step) / pace)} left`, `${number(pace)} steps/s`];
     return {
       share: last.step / steps,
       words: [`epoch ${epoch} of ${page.epochs}`],
-      left: Number.isFinite(pace) ? left : [],
+      left: [
+        ...(Number.isFinite(rest) ? [`${duration(rest)} left`] : []),
+        ...(Number.isFinite(pace) ? [`${number(pace)} steps/s`] : []),
+      ],
     };
   }
 

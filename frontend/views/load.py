@@ -57,6 +57,7 @@ def for_script(told: Told, owner: str, renews: dict[str, str]) -> dict[str, Any]
         "after": told.cursor,
         "began": told.began,
         "steps": done.get("steps"),
+        "eta": done.get("eta_s") if job["state"] == "running" else None,
         "epochs": done.get("epochs") or job["spec"].get("epochs"),
         "attacks": [attack["name"] for attack in job["spec"].get("attacks", [])],
     }
