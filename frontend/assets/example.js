@@ -145,6 +145,7 @@
 
   function refuse(message) {
     lab.say("no answer");
+    lab.strength("");
     byId("example-pictures").replaceChildren(lab.element("p", message, { className: "warned" }));
   }
 

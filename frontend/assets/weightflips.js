@@ -107,7 +107,7 @@
     made.setAttribute("aria-pressed", String(columns.example[row] === now.index));
     const when = flips < 0 ? "does not flip" : `flips to ${seen[flips]} at ${size(now.budget.grid[flips])}`;
     made.title = `Example ${columns.example[row]}, is ${columns.label[row]}: seen as ${seen[0]}, ${when}`;
-    made.setAttribute("aria-label", made.title);
+    made.setAttribute("aria-label", `${made.lastChild.textContent}. ${made.title}`); // a name begins as it is seen
   }
 
   // --- the plots -------------------------------------------------------------------------------------
