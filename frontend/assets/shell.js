@@ -1,4 +1,4 @@
-// The frame's own script: where we are, the keys, the workers at the rail's foot, the banner.
+// The frame's own script: where we are, the keys, who computes, the banner.
 // Everything it shows comes from /api/v1/readyz and /api/v1/workers, asked every few seconds.
 (function () {
   "use strict";
@@ -43,30 +43,6 @@
     return { status: response.status, body };
   }
 
-  function device(workers) {
-    const names = [...new Set(workers.map((worker) => String(worker.device || "cpu").toUpperCase()))];
-    return names.join(", ");
-  }
-
-  function sayWorkers(workers) {
-    const box = byId("rail-workers");
-    if (!box) return;
-    const busy = workers.filter((worker) => worker.state === "busy").length;
-    const alive = workers.length;
-    const doing = busy === 0 ? "idle" : busy === alive ? "busy" : busy + " busy";
-    const noun = alive === 1 ? "worker" : "workers";
-    box.dataset.state = alive === 0 ? "none" : busy ? "busy" : "idle";
-    box.querySelector(".rail-workers-text").textContent =
-      alive === 0 ? "no worker" : `${alive} ${noun} · ${device(workers)} · ${doing}`;
-  }
-
-  function unknownWorkers() {
-    const box = byId("rail-workers");
-    if (!box) return;
-    box.dataset.state = "none";
-    box.querySelector(".rail-workers-text").textContent = "workers unknown";
-  }
-
   let shown = null;
 
   // A text with `code` in backticks, as nodes.
@@ -106,7 +82,7 @@
     if (listed.status === 401) return stranger;
     if (listed.status !== 200) return away(await ask("/readyz")) || "The API is away.";
     const workers = listed.body.items || listed.body;
-    sayWorkers(workers);
+    window.normscope.workers.say(workers);
     if (!workers.length) return waiting;
     round += 1;
     const doubtful = round % 3 === 1 || (shown && shown !== waiting);
@@ -117,12 +93,12 @@
     window.clearTimeout(timer);
     try {
       const told = await trouble();
-      if (told && told !== waiting) unknownWorkers();
+      if (told && told !== waiting) window.normscope.workers.say(null);
       else if (document.querySelector("#content .failed.away")) window.location.reload();
       say(told);
     } catch (error) {
       say("The web server does not answer. This page goes on by itself once it is back.");
-      unknownWorkers();
+      window.normscope.workers.say(null);
     }
     timer = window.setTimeout(look, document.hidden ? 5 * EVERY_MS : EVERY_MS);
   }

@@ -24,6 +24,7 @@ from frontend import ids, parts, specs, words
 from frontend.api import Entry, visitor
 from frontend.forms import allowed
 from frontend.refusals import or_else
+from frontend.views import finding
 
 dash.register_page(__name__, path="/catalogue", title="Catalogue – Normscope", order=9)
 
@@ -98,11 +99,12 @@ clientside_callback(
 
 
 def listed(entries: list[Entry], q: str, kind: str) -> Component | list[Component]:
-    """The entries that match, by kind; one sentence where none does."""
-    found = [entry for entry in entries if kind in ("all", entry["kind"]) and matches(entry, q)]
+    """The entries that match by kind, best first; one sentence where none does."""
+    found = finding.found([one for one in entries if kind in ("all", one["kind"])], q)
     if not found:
         return parts.empty(f"Nothing in the catalogue matches “{q}”.")
-    groups = {name: [entry for entry in found if entry["kind"] == name] for name in KINDS}
+    kinds = dict.fromkeys(entry["kind"] for entry in found) if q else KINDS
+    groups = {name: [entry for entry in found if entry["kind"] == name] for name in kinds}
     whole = len(found) <= WHOLE
     return [
         html.Section(
@@ -115,14 +117,6 @@ def listed(entries: list[Entry], q: str, kind: str) -> Component | list[Componen
         for name, group in groups.items()
         if group
     ]
-
-
-def matches(entry: Entry, q: str) -> bool:
-    """Whether every word of the search is somewhere on the entry's card."""
-    names = " ".join(specs.parameters(entry))
-    card = (entry["name"], entry["title"], entry["summary"], entry["help"], entry["paper"], names)
-    text = " ".join(card).lower()
-    return all(word in text for word in q.lower().split())
 
 
 def entry_card(entry: Entry, *, whole: bool = True) -> Component:

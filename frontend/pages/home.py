@@ -6,11 +6,11 @@ import asyncio
 from typing import Any
 
 import dash
-from dash import Input, Output, callback, dcc, html
+from dash import ClientsideFunction, Input, Output, callback, clientside_callback, dcc, html
 from dash.development.base_component import Component
 
 from frontend import ids, parts, words
-from frontend.api import Job, Worker, visitor
+from frontend.api import Job, visitor
 from frontend.refusals import or_else
 from frontend.views import guides
 
@@ -48,7 +48,11 @@ def layout(**_: Any) -> Component:
             html.Div(
                 [
                     html.Div(parts.skeleton(220), id=ids.HOME_RECENT),
-                    html.Div(parts.skeleton(100), id=ids.HOME_WORKERS),
+                    parts.card(
+                        html.Div(id=ids.HOME_WORKERS),
+                        title="Workers",
+                        about="the processes that compute",
+                    ),
                 ],
                 className="home-lower",
             ),
@@ -59,19 +63,17 @@ def layout(**_: Any) -> Component:
 @callback(
     Output(ids.HOME_PRESETS, "children"),
     Output(ids.HOME_RECENT, "children"),
-    Output(ids.HOME_WORKERS, "children"),
     Input(ids.HOME_SHOWN, "data"),
 )
-@or_else(lambda error, _: (parts.failed(error), None, None))
+@or_else(lambda error, _: (parts.failed(error), None))
 async def fill(_: bool) -> Any:
     api = visitor()
-    catalog, jobs, workers, known = await asyncio.gather(
+    catalog, jobs, known = await asyncio.gather(
         api.catalog(),
         api.jobs(limit=8),
-        api.workers(),
         api.jobs(kind="train", state="succeeded", tag=guides.PRESET, limit=50),
     )
-    return guides.cards(catalog, known["items"]), recent(jobs["items"]), alive(workers)
+    return guides.cards(catalog, known["items"]), recent(jobs["items"])
 
 
 def recent(jobs: list[Job]) -> Component:
@@ -100,21 +102,9 @@ def _recent(job: Job) -> Component:
     )
 
 
-def alive(workers: list[Worker]) -> Component:
-    if not workers:
-        sentence = "No worker is alive: jobs wait. Start one where Normscope is installed:"
-        body: list[Any] = [html.P(sentence), html.Pre("python -m worker.serve")]
-    else:
-        body = [
-            html.Table(
-                html.Tbody([_worker(worker) for worker in workers]), className="recent workers"
-            )
-        ]
-    return parts.card(body, title="Workers", about="the processes that compute")
-
-
-def _worker(worker: Worker) -> Component:
-    job = worker.get("job")
-    doing = dcc.Link("busy", href=f"/jobs/{job}") if job else worker["state"]
-    device = worker["device"].upper() if len(worker["device"]) < 5 else worker["device"]
-    return html.Tr([html.Td(worker["name"], className="clip"), html.Td(device), html.Td(doing)])
+# The rail's foot and this card are told by one script: they say the same.
+clientside_callback(
+    ClientsideFunction("workers", "show"),
+    Output(ids.HOME_WORKERS, "id"),
+    Input(ids.HOME_SHOWN, "data"),
+)

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from frontend import frame, ids
 from frontend.api import Api, ApiError, Catalog, Entry
 from frontend.app import dash_app
+from frontend.views import finding
 from tests.frontend.conftest import ROOT, TOKEN, SmallApi, by_id, components
 
 PAGES = (
@@ -79,15 +80,29 @@ def test_the_filters_of_jobs_come_from_the_address(app: dash.Dash) -> None:
 
 
 def test_the_catalogue_is_searched_by_every_word(app: dash.Dash, catalog: Catalog) -> None:
-    from frontend.pages.catalogue import listed, matches
+    from frontend.pages.catalogue import listed
 
-    entries = {entry["name"]: entry for entry in catalog["entries"] if entry["kind"] == "method"}
-    assert matches(entries["weissi"], "invariant STRENGTH")
-    assert not matches(entries["weissi"], "invariant nonsense")
+    def found(q: str) -> list[str]:
+        return [entry["name"] for entry in finding.found(catalog["entries"], q)]
+
+    assert "weissi" in found("invariant STRENGTH")
+    assert found("invariant nonsense") == []
+    assert found("") == [entry["name"] for entry in catalog["entries"]]
     cards = list(components(listed(catalog["entries"], "weissi", "method")))
     shown = [part.id for part in cards if part._type == "Article"]
     assert "method-weissi" in shown
     assert all(id.startswith("method-") for id in shown)
+
+
+@pytest.mark.parametrize(
+    ("q", "first"), [("sam", "sam"), ("fgsm", "fgsm"), ("path norm", "path_norm")]
+)
+def test_what_is_called_so_comes_before_what_tells_of_it(
+    catalog: Catalog, q: str, first: str
+) -> None:
+    names = [entry["name"] for entry in finding.found(catalog["entries"], q)]
+    assert names[0] == first
+    assert len(names) < 15, "sample and same are not SAM"
 
 
 def test_a_catalogue_card_tells_paper_and_parameters(app: dash.Dash, catalog: Catalog) -> None:
