@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 from backend import errors, openapi
 from backend.access import Door
 from backend.audit import Audit
-from backend.auth import Gate, allowed_hosts
+from backend.auth import Body, Gate, allowed_hosts
 from backend.hub import Hub
 from backend.limits import Buckets
 from backend.parts import Parts
@@ -32,15 +32,17 @@ from backend.routes import (
     papers,
     probes,
     sweeps,
+    transfer,
 )
 from backend.store.engine import Store
 from worker.contract.catalog import Catalog
 from worker.contract.settings import Settings
 
 PREFIX = "/api/v1"
+IMPORT_S = 600.0
 ROOMS = (
     *(jobs, measurements, overlay, events, artifacts),
-    *(probes, sweeps, papers, catalog, access, health, metrics, docs),
+    *(transfer, probes, sweeps, papers, catalog, access, health, metrics, docs),
 )
 
 
@@ -69,7 +71,8 @@ def create_app(
     errors.install(app)
     openapi.describe(app, app.state.parts.requests)
     door, buckets = Door(token, store), Buckets(settings.rate_limit)
-    return Gate(app, door, Audit(store), buckets, allowed_hosts(settings))
+    bodies = {f"{PREFIX}/import": Body(settings.import_bytes, IMPORT_S)}
+    return Gate(app, door, Audit(store), buckets, allowed_hosts(settings), bodies)
 
 
 @asynccontextmanager

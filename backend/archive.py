@@ -92,9 +92,9 @@ class Writer:
 class Reader:
     """An archive that holds what its manifest says, and no more than `most_bytes` of it."""
 
-    def __init__(self, path: Path, kind: str, most_bytes: int | None = None) -> None:
+    def __init__(self, file: Path | IO[bytes], kind: str, most_bytes: int | None = None) -> None:
         try:
-            self._zip = ZipFile(path)
+            self._zip = ZipFile(file)
         except _BROKEN as error:
             raise ArchiveError("this is not a whole ZIP file") from error
         try:

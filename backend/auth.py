@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Iterable
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -17,7 +19,7 @@ from backend.access import DOES, NEEDED, OWNER, Door, Role, Visitor, Watch
 from backend.audit import Audit
 from backend.errors import Problem, away
 from backend.limits import Buckets
-from backend.patience import timely
+from backend.patience import BODY_S, timely
 from worker.contract.settings import Settings
 
 COOKIE = "normscope_token"
@@ -38,23 +40,42 @@ HEADERS = {
 }
 
 
+class Body(NamedTuple):
+    """What a request's body may weigh, and how long it may take."""
+
+    bytes: int = MOST_BYTES
+    seconds: float = BODY_S
+
+
 class Gate:
-    """Wraps the application; nothing is reached but through here."""
+    """Wraps the application; nothing is reached but through here. `bodies` are the addresses that
+    take larger ones."""
 
     def __init__(
-        self, app: ASGIApp, door: Door, audit: Audit, buckets: Buckets, hosts: Iterable[str]
+        self,
+        app: ASGIApp,
+        door: Door,
+        audit: Audit,
+        buckets: Buckets,
+        hosts: Iterable[str],
+        bodies: Mapping[str, Body],
     ) -> None:
         self.app, self.door, self.audit = app, door, audit
-        self.buckets, self.hosts = buckets, frozenset(hosts)
+        self.buckets, self.hosts, self.bodies = buckets, frozenset(hosts), bodies
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self.app(scope, receive, send)
         elif scope["type"] == "http":
-            await self._http(scope, _bounded(timely(receive)), _hardened(send))
+            body = self._body(scope)
+            receiving = _bounded(timely(receive, body.seconds), body.bytes)
+            await self._http(scope, receiving, _hardened(send))
         else:
             await receive()
             await send({"type": "websocket.close", "code": 4401, "reason": "none here"})
+
+    def _body(self, scope: Scope) -> Body:
+        return self.bodies.get(scope["path"], Body())
 
     async def _http(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)
@@ -87,8 +108,8 @@ class Gate:
             return Problem(421, "This server does not answer to that name.")
         if scope["method"] not in METHODS:
             return Problem(405, "This method is not known here.")
-        if _announced(headers) > MOST_BYTES:
-            return too_large()
+        if _announced(headers) > (most := self._body(scope).bytes):
+            return too_large(most)
         return None
 
     async def _visitor(self, scope: Scope, headers: Headers) -> Visitor:
@@ -166,14 +187,14 @@ def _intended(headers: Headers) -> bool:
 
 def _announced(headers: Headers) -> int:
     length = headers.get("content-length", "0")
-    return int(length) if length.isdecimal() and len(length) < 20 else MOST_BYTES + 1
+    return int(length) if length.isdecimal() and len(length) < 20 else sys.maxsize
 
 
-def too_large() -> Problem:
-    return Problem(413, f"The body is larger than {MOST_BYTES} bytes.")
+def too_large(most: int) -> Problem:
+    return Problem(413, f"The body is larger than {most} bytes.")
 
 
-def _bounded(receive: Receive) -> Receive:
+def _bounded(receive: Receive, most: int) -> Receive:
     """Count what a body without an announced length brings."""
     total = 0
 
@@ -181,8 +202,8 @@ def _bounded(receive: Receive) -> Receive:
         nonlocal total
         message = await receive()
         total += len(message.get("body", b""))
-        if total > MOST_BYTES:
-            raise too_large()
+        if total > most:
+            raise too_large(most)
         return message
 
     return receiving

@@ -40,9 +40,9 @@ class Impatient(H11Protocol):
             self._late = None
 
 
-def timely(receive: Receive) -> Receive:
-    """Raises Problem 408 where the body takes longer than BODY_S."""
-    until = asyncio.get_running_loop().time() + BODY_S
+def timely(receive: Receive, seconds: float) -> Receive:
+    """Raises Problem 408 where the body takes longer."""
+    until = asyncio.get_running_loop().time() + seconds
     whole = False
 
     async def receiving() -> Message:
@@ -53,7 +53,7 @@ def timely(receive: Receive) -> Receive:
             async with asyncio.timeout_at(until):
                 message = await receive()
         except TimeoutError:
-            raise Problem(408, f"The body took longer than {BODY_S:.0f} s.") from None
+            raise Problem(408, f"The body took longer than {seconds:.0f} s.") from None
         whole = not message.get("more_body", False)
         return message
 

@@ -52,7 +52,7 @@ class Gate:
         elif scope["type"] == "websocket":
             await self._websocket(scope, receive, send)
         else:
-            await self._http(scope, timely(receive), self._hardened(send))
+            await self._http(scope, timely(receive, scope["path"]), self._hardened(send))
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = Headers(scope=scope)

@@ -40,12 +40,17 @@ def newest(connection: Connection, job: str, name: str) -> Row | None:
     return None if row is None else dict(row)
 
 
+def new_id() -> str:
+    """Opaque, not to be guessed: 96 bits."""
+    return secrets.token_urlsafe(12).replace("-", "_")
+
+
 def save(connection: Connection, saved: Mapping[str, Any]) -> None:
     """Note a file; one that was written again keeps its id."""
     known = ("job", "attempt", "name", "kind", "bytes", "sha256", "step")
     values = {name: saved[name] for name in known}
     created = saved.get("time") or time.time()
-    fresh = {"id": secrets.token_urlsafe(12).replace("-", "_"), "created_at": created}
+    fresh = {"id": new_id(), "created_at": created}
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     query = dialect.insert(artifact).values(**values, **fresh)
     changed = {name: values[name] for name in ("kind", "bytes", "sha256", "step")}

@@ -38,6 +38,7 @@ class BadCursor(ValueError):
 class Filter:
     """Which jobs to list; empty means all."""
 
+    id: Sequence[str] = ()
     state: Sequence[str] = ()
     kind: Sequence[str] = ()
     tag: Sequence[str] = ()
@@ -60,6 +61,12 @@ def get(connection: Connection, id: str) -> Row | None:
 
 def exists(connection: Connection, id: str) -> bool:
     return connection.execute(select(job.c.id).where(job.c.id == id)).first() is not None
+
+
+def told(connection: Connection, ids: Iterable[str]) -> dict[str, tuple[int, int]]:
+    """Of each job, the attempt and the number of its newest recorded measurement."""
+    query = select(job.c.id, job.c.told_attempt, job.c.told_seq).where(job.c.id.in_(list(ids)))
+    return {id: (attempt, seq) for id, attempt, seq in connection.execute(query)}
 
 
 def by_idempotency_key(connection: Connection, key: str) -> Row | None:
@@ -86,10 +93,11 @@ def needing(connection: Connection, source: str) -> list[Row]:
     """The unfinished jobs that start from what this one left."""
     query = select(job).where(job.c.state.in_(UNFINISHED), job.c.source.is_not(None))
     found = [dict(row) for row in connection.execute(query).mappings()]
-    return [row for row in found if source in _sources(row["source"])]
+    return [row for row in found if source in sources(row["source"])]
 
 
-def _sources(source: Mapping[str, Any] | None) -> list[str]:
+def sources(source: Mapping[str, Any] | None) -> list[str]:
+    """The trainings that a job starts from."""
     return [one["job"] for one in (source, *source.get("peers", []))] if source else []
 
 
@@ -130,6 +138,8 @@ def listing(
 
 def _conditions(where: Filter) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = []
+    if where.id:
+        found.append(job.c.id.in_(where.id))
     if where.state:
         found.append(job.c.state.in_(where.state))
     if where.kind:

@@ -16,7 +16,7 @@ from worker.contract.measurement import Curve
 from worker.contract.wire import artifact_path
 
 SPEC = {"dataset": {"name": "digits"}, "model": {"name": "mlp", "hidden": [128, 128]}}
-CURVE = Curve(x=[0.0, 1.0], y=[1.0, float("inf")], x_label="eps", y_label="é")
+CURVE = Curve(x=[0.0, 1.0], y=[1.0, "inf"], x_label="eps", y_label="é")
 HEADER = json.dumps({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
 TENSORS = len(HEADER).to_bytes(8, "little") + HEADER + bytes(8)
 """A small file of safetensors."""

@@ -46,6 +46,12 @@ class Settings(BaseModel):
         604_800, gt=0, description="estimated seconds that a token's jobs may wait and run"
     )
 
+    import_mb: int = Field(256, ge=1, description="largest archive of jobs, also unpacked")
+
+    @property
+    def import_bytes(self) -> int:
+        return self.import_mb * 2**20
+
     @property
     def on_loopback(self) -> bool:
         """Whether only this machine can reach what listens on `host`."""
