@@ -9,12 +9,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tests.lab.textbook import assert_same, batch, cross_entropy, plainly, started, trained
-from worker.lab.core.balls import Ball
+from tests.lab.textbook import (
+    assert_same,
+    at_worse,
+    batch,
+    cross_entropy,
+    plainly,
+    started,
+    trained,
+)
+from worker.lab.core.balls import Ball, WeightBall
 from worker.lab.core.balls import InputNorm as Norm
 from worker.lab.core.errors import LabError
 from worker.lab.core.input_attack import LpAttack
 from worker.lab.core.method import Method
+from worker.lab.core.point import look
 from worker.lab.core.registry import entries
 
 CE = {"name": "cross_entropy"}
@@ -129,3 +138,56 @@ def test_every_attack_on_inputs_raises_the_loss_within_its_budget(name: str, nor
     run.model.eval()
     clean, far = (F.cross_entropy(run.model(at), y).detach() for at in (x, step.point.x))
     assert float(far) > float(clean) + 0.005
+
+
+ONE_STEP = {"name": "weight_pgd", "eps": 0.02, "steps": 1, "step_size": 1, "restarts": 1}
+
+
+def test_one_step_on_the_weights_is_weight_adversarial_training() -> None:
+    attack = {**ONE_STEP, "loss": "ce"}
+    methods = {"name": "adversarial", "attack": attack}, {"name": "weight_adversarial", "eps": 0.02}
+    mine, other = (trained(started(CE, method, batch_norm=False)) for method in methods)
+    assert_same(mine, other)
+    with pytest.raises(AssertionError):
+        assert_same(mine, trained(started(CE, batch_norm=False)), atol=1e-3)
+
+
+def test_training_under_rounding_takes_the_gradient_at_the_rounded_weights() -> None:
+    """Two bits, one scale a tensor: every weight becomes −s, 0 or s, s its largest."""
+    run = started(CE, {"name": "adversarial", "attack": {"name": "quantize", "eps": 0.5}})
+
+    def rounded(model: nn.Module) -> None:
+        for parameter in model.parameters():
+            if parameter.dim() > 1:
+                scale = parameter.abs().max()
+                parameter.copy_(scale * (parameter / scale).round())
+
+    plain = plainly(run, lambda m, x, y: at_worse(m, x, y, rounded))
+    assert_same(trained(run), plain)
+
+
+def test_a_joint_attack_moves_inputs_and_weights_in_their_balls() -> None:
+    attack = {"name": "joint", "eps": 0.1, "eps_w": 0.02, "steps": 5, "step_size": 0.5}
+    losses = {}
+    for off in ({}, {"eps": 0.0}, {"eps_w": 0.0}):
+        run = started(CE, {"name": "adversarial", "attack": {**attack, **off}})
+        x, y = batch(run)
+        step, _, _ = run.look(x, y, ahead=True)
+        own = {name: weight.detach() for name, weight in run.model.named_parameters()}
+        moved = {name: weight.detach() for name, weight in step.point.w.items()}
+        assert set(moved) == {name for name, weight in own.items() if weight.dim() > 1}
+        ball = WeightBall("linf", off.get("eps_w", 0.02), relative=False)
+        assert ball.contains(moved, {name: own[name] for name in moved})
+        assert bool(Ball("linf", off.get("eps", 0.1)).contains(step.point.x, x).all())
+        run.model.eval()
+        losses[str(off)] = F.cross_entropy(look(run.model, step.point), y).item()
+        clean = F.cross_entropy(run.model(x), y).item()
+    both, weights, inputs = losses.values()
+    assert both > max(weights, inputs) + 0.05
+    assert min(weights, inputs) > clean + 0.05
+
+
+def test_weights_are_not_sought_in_training_mode_nor_on_another_network() -> None:
+    for bad in ({"attack": ONE_STEP, "network": "train"}, {"attack": {"name": "transfer"}}):
+        with pytest.raises(LabError, match=r"moves weights|another network"):
+            Method.of({"name": "adversarial", **bad})
