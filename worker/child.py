@@ -13,8 +13,9 @@ import redis
 
 from worker.broker import connect
 from worker.contract import wire
-from worker.contract.events import Failed, Finished, Teller
+from worker.contract.events import AnyEvent, Failed, Finished, Teller
 from worker.contract.settings import Settings
+from worker.departure import Departure
 from worker.lease import Lease
 from worker.limits import Limits
 from worker.presence import Presence
@@ -62,8 +63,10 @@ class Child:
         lease = Lease(self.client, job, ticket.attempt, name)
         if not lease.take():
             return
-        with closing(lease), self.presence.busy(job):
-            Attempt(self.client, self.settings, ticket, lease, name).run()
+        with closing(lease), self.presence.busy(job), Departure() as departure:
+            Attempt(self.client, self.settings, ticket, lease, name, departure).run()
+        if departure.wished:
+            raise SystemExit
 
     def _ticket(self, job: str) -> wire.Ticket | None:
         found = self.client.get(wire.ticket_key(job))
@@ -80,10 +83,12 @@ class Attempt:
         ticket: wire.Ticket,
         lease: Lease,
         worker: str,
+        departure: Departure,
     ) -> None:
         waiting = wire.artifact_path(settings.data_dir, ticket.job, ticket.attempt, "waiting.jsonl")
         self.folder = waiting.parent
         self.settings, self.ticket, self.lease = settings, ticket, lease
+        self.departure = departure
         self.tell = Teller(ticket.job, ticket.attempt, worker)
         self.limits = Limits(settings)
         self.sink = RedisStream(client, ticket.job, waiting)
@@ -92,9 +97,12 @@ class Attempt:
         """A termination hands the job back; a lost lease ends it without another word."""
         try:
             ending = self._run()
+            if self._hands_back(ending):
+                raise SystemExit
             if self._close(self.lease.end):
                 self._conclude(ending)
         except SystemExit:
+            self.departure.begins()
             self.lease.close()
             self._close(self.lease.hand_back, HAND_BACK_S)
             raise
@@ -115,7 +123,7 @@ class Attempt:
         try:
             from worker.runner import run
 
-            return run(self.ticket, self.sink, self.stop, self.settings, self.tell)
+            return run(self.ticket, self, self.stop, self.settings, self.tell)
         except Exception as error:
             logger.exception("job %s", self.ticket.job)
             ending = self.tell.failed("internal", f"{type(error).__name__}: {error}")
@@ -128,4 +136,17 @@ class Attempt:
         if self.lease.lost:
             self.sink.abandon()
         self.limits.check()
-        return self.lease.lost or self.sink.cancelled
+        return self.lease.lost or self.sink.cancelled or self.departure.wished
+
+    def put(self, event: AnyEvent) -> None:
+        """To the sink; that the process had to leave is no end of the job."""
+        if not self._hands_back(event):
+            self.sink.put(event)
+
+    def settled(self, seq: int) -> bool:
+        return self.sink.settled(seq)
+
+    def _hands_back(self, event: AnyEvent) -> bool:
+        """Whether this is how a job stops that somebody else shall go on with."""
+        stopped = isinstance(event, Finished) and event.state == "cancelled"
+        return stopped and self.departure.wished and not self.sink.cancelled

@@ -38,8 +38,6 @@ class Sink(Protocol):
 
     def settled(self, seq: int) -> bool: ...
 
-    def close(self) -> object: ...
-
 
 class Memory:
     """Keeps the events."""

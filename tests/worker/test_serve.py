@@ -15,6 +15,7 @@ import pytest
 from tests.broker import ROOT, Broker, running_broker
 from tests.worker.desk import LONG, running_worker, start, stop, until
 from worker.contract import wire
+from worker.lab.states import left
 
 
 def alive_after(family: list[psutil.Process], seconds: float) -> list[psutil.Process]:
@@ -36,6 +37,9 @@ def test_the_end_of_the_worker_leaves_no_process(tmp_path: Path, signum: int) ->
         assert desk.client.exists(wire.lease_key(job)) == (not handed_back)
         assert bool(desk.client.keys(wire.worker_key("*"))) == (not handed_back)
         assert ({"job": job, "handed_back": "1"} in desk.rung()) == handed_back
+        assert "finished" not in {event["type"] for event in desk.events(job)}
+        kept = left([broker.data_dir / "artifacts" / job / "1"])
+        assert bool(kept) == handed_back, "a worker that is asked to leave keeps what it has done"
         assert family[0].wait() == (0 if handed_back else -signal.SIGKILL)
 
 
