@@ -28,7 +28,8 @@ from worker.lab.core.step import Step
 from worker.lab.core.task import Split, Task
 
 BATCH = TrainSpec.model_fields["batch_size"].default
-TURNS, STEPS = 15, 8
+TURNS, CLOSE_TURNS, STEPS = 30, 100, 4
+"""`CLOSE_TURNS` of what is held to a few per cent."""
 DECAY = 1e-3
 PENALTIES: dict[str, list[dict[str, Any]]] = {
     "lp": [{}],
@@ -52,20 +53,21 @@ def _row(what: str, choice: dict[str, Any], task: Task) -> Row:
     method = Method.of(choice)
     model = {"name": "cnn", "batch_norm": "batch_norm" in method.needs}
     plain, decayed = (_Side(model, [], task, decay) for decay in (0.0, DECAY))
-    times = _in_turns(plain, decayed, _Side(model, [method], task, 0.0))
+    turns = CLOSE_TURNS if choice["name"] in PENALTIES else TURNS
+    times = _in_turns(turns, plain, decayed, _Side(model, [method], task, 0.0))
     of_plain, of_decay = (_ratio(times[2], times[k]) for k in (0, 1))
     goal = "<= 1.05 of decay" if choice["name"] in PENALTIES else ""
     note = f"{of_decay:.3f} of weight decay; plain {1e3 * statistics.median(times[0]):.2f} ms"
     return Row(f"step of cnn, {what}", f"{of_plain:.3f} of plain", goal, note)
 
 
-def _in_turns(*sides: _Side) -> list[list[float]]:
+def _in_turns(turns: int, *sides: _Side) -> list[list[float]]:
     """Seconds a step of each side, turn by turn."""
     times: list[list[float]] = [[] for _ in sides]
     with devices.threads(torch.device("cpu"), BATCH * sides[0].macs):
         for side in sides:
             side()
-        for _ in range(TURNS):
+        for _ in range(turns):
             for side, found in zip(sides, times, strict=True):
                 began = time.perf_counter()
                 for _ in range(STEPS):
