@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from tests.lab.theory import cnn, doubled, mlp, task
+from tests.lab.theory import cnn, doubled, mlp, task, weighted
+from tests.lab.views import readings, view
 from worker.lab.core.errors import LabError
 from worker.lab.core.layers import Layers, stretch
 from worker.lab.core.model import Normalize
@@ -138,3 +142,21 @@ def test_a_layer_whose_stretch_is_unknown_is_refused() -> None:
         Layers.of(nn.Sequential(nn.Linear(2, 2), nn.GELU())).constant  # noqa: B018
     with pytest.raises(LabError, match="Conv2d"):
         stretch(nn.Conv2d(1, 1, 3, padding=1, padding_mode="reflect"))
+
+
+def test_the_diagnostic_reads_both_sides_of_the_bound() -> None:
+    """‖p − e_y‖₂ Π ‖W_l‖_F by hand, over the scale of the inputs."""
+    on = task()
+    model = mlp(on)
+    at = view(model, on)
+    x = at.x.clone().requires_grad_()
+    (slopes,) = torch.autograd.grad(F.cross_entropy(model(x), at.y, reduction="sum"), x)
+    found = readings("bound_tightness", replace(at, input_gradient=slopes))
+    product = math.prod(float(layer.weight.detach().norm()) for layer in weighted(model))
+    residual = (at.logits.softmax(1) - F.one_hot(at.y, 4)).norm(dim=1)
+    sides = residual * product / min(on.std)
+    assert found["gradient/bound"] == pytest.approx(float(sides.mean()), rel=1e-5)
+    assert found["gradient/bound_max"] == pytest.approx(float(sides.max()), rel=1e-5)
+    measured = float(slopes.norm(dim=1).mean() / sides.mean())
+    assert found["gradient/tightness"] == pytest.approx(measured, rel=1e-5)
+    assert 0 < measured < 1
