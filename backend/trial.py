@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from backend import verdict
 from backend.store import jobs, overlay
-from backend.store.measurements import Range
+from backend.store.measurements import Range, series_of_jobs
 from backend.sweep import at, body, points
 from backend.verdict import Found
 from worker.contract import claims as documents
@@ -163,8 +163,10 @@ def _same(stored: Any, asked: Any) -> bool:
 
 def _pairs(connection: Connection, job: str, test: NeverAbove) -> list[tuple[float, float]]:
     """Both measurements at every step where both are known and finite."""
+    names = (test.low, test.high)
+    parts = series_of_jobs(connection, [job], names)
     low, high = (
-        overlay.read(connection, job, name, Range(), MOST_POINTS) for name in (test.low, test.high)
+        overlay.read(connection, parts.get((job, name), []), Range(), MOST_POINTS) for name in names
     )
     known = dict(zip(high["step"], high["value"], strict=True))
     return [

@@ -30,6 +30,7 @@ Body = Annotated[Any, Depends(json_body)]
 Changes = Annotated[Any, Depends(optional_body)]
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200, pattern=r"^[!-~]+$")]
 Text = Annotated[str | None, Query(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+Ids = Annotated[str | None, Query(max_length=8000, pattern=r"^[A-Za-z0-9_,-]*$")]
 Cursor = Annotated[str | None, Query(max_length=1000, pattern=r"^[A-Za-z0-9_-]*$")]
 _BODY = openapi.body("NewJob")
 
@@ -76,6 +77,7 @@ def estimate(given: Given, body: Body) -> Response:
 @router.get("/jobs", responses={200: {"model": Jobs}})
 def listing(
     given: Given,
+    id: Ids = None,
     state: Text = None,
     kind: Text = None,
     tag: Text = None,
@@ -85,10 +87,15 @@ def listing(
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
     cursor: Cursor = None,
 ) -> Response:
-    """Jobs, a page at a time. `state`, `kind` and `tag` take several values by commas; a job has
-    every tag that is asked for. `q` looks into ids, names, tags and specs."""
+    """Jobs, a page at a time. `id`, `state`, `kind` and `tag` take several values by commas; a
+    job has every tag that is asked for. `q` looks into ids, names, tags and specs."""
     where = jobs.Filter(
-        _several("state", state, STATES), _several("kind", kind, KINDS), _split(tag), sweep, q
+        _split(id),
+        _several("state", state, STATES),
+        _several("kind", kind, KINDS),
+        _split(tag),
+        sweep,
+        q,
     )
     order = sort or "-created_at"
     if order not in jobs.SORTS:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from itertools import product
+from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from backend.documents import cursor
 from backend.errors import bad_field
 from backend.parts import Given, is_id, json
 from backend.store import jobs, overlay
-from backend.store.measurements import Range
+from backend.store.measurements import Range, series_of_jobs
 from worker.contract.measurement import Number
 
 router = APIRouter(tags=["measurements"])
@@ -35,6 +37,7 @@ class Overlaid(BaseModel):
 
 class Overlays(BaseModel):
     items: list[Overlaid]
+    cursors: dict[str, str] = Field(description="each job's, of the moment it was read")
 
 
 @router.get("/overlay", responses={200: {"model": Overlays}})
@@ -51,14 +54,15 @@ def read(
     wanted = list(dict.fromkeys(part for part in jobs_.split(",") if is_id(part)))
     if len(wanted) > MOST_JOBS:
         raise bad_field("jobs", f"at most {MOST_JOBS}")
+    names = list(dict.fromkeys(name.split(",")))
     where = Range(first=from_, last=to)
-    items: list[dict[str, Any]] = []
     with given.store.read() as connection:
-        for id in wanted:
-            if not jobs.exists(connection, id):
-                continue
-            for one in name.split(","):
-                found = overlay.read(connection, id, one, where, points)
-                if found["step"]:
-                    items.append({"job": id, "name": one, **found})
-    return json({"items": items})
+        found = series_of_jobs(connection, wanted, names)
+        items = [
+            {"job": job, "name": one, **columns}
+            for job, one in product(wanted, names)
+            if (job, one) in found
+            and (columns := overlay.read(connection, found[job, one], where, points))["step"]
+        ]
+        cursors = {job: cursor(*at) for job, at in jobs.told(connection, wanted).items()}
+    return json({"items": items, "cursors": cursors})

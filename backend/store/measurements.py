@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import groupby
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, func, select
@@ -21,6 +22,8 @@ from worker.contract.measurement import number
 
 Item = dict[str, Any]
 
+_PARTS = (series.c.id, series.c.attempt, series.c.name)
+_NEWEST_FIRST = (series.c.name, series.c.attempt.desc())
 START = Cursor()
 WINDOW = 2_000
 """Sequence numbers that a page of what is new covers."""
@@ -59,17 +62,36 @@ class Range:
 
 def series_of(connection: Connection, job: str, patterns: Sequence[str] = ()) -> list[Series]:
     """The series of a job by name and attempt, with what later attempts leave of each."""
-    query = select(series.c.id, series.c.attempt, series.c.name).where(series.c.job == job)
+    query = select(*_PARTS).where(series.c.job == job).order_by(*_NEWEST_FIRST)
+    rows = connection.execute(query).all()
+    wanted = [
+        row for row in rows if not patterns or any(fnmatchcase(row.name, p) for p in patterns)
+    ]
+    return _cut(connection, wanted)
+
+
+def series_of_jobs(
+    connection: Connection, jobs: Sequence[str], names: Sequence[str]
+) -> dict[tuple[str, str], list[Series]]:
+    """The series of jobs under exact names, by job and name."""
+    mine = (series.c.job.in_(jobs), series.c.name.in_(names))
+    query = select(series.c.job, *_PARTS).where(*mine).order_by(series.c.job, *_NEWEST_FIRST)
+    rows = connection.execute(query).all()
+    by_both = groupby(rows, key=lambda row: (row.job, row.name))
+    return {key: _cut(connection, list(parts)) for key, parts in by_both}
+
+
+def _cut(connection: Connection, rows: Sequence[Any]) -> list[Series]:
+    """Each row as a series, up to the first step of the attempts after it."""
     found: list[Series] = []
-    begun: dict[str, int] = {}
-    order = (series.c.name, series.c.attempt.desc())
-    for id, attempt, name in connection.execute(query.order_by(*order)).all():
-        if patterns and not any(fnmatchcase(name, pattern) for pattern in patterns):
-            continue
-        found.append(Series(id, attempt, name, begun.get(name)))
-        first = _first_step(connection, id)
-        if first is not None:
-            begun[name] = min(first, begun.get(name, first))
+    for name, attempts in groupby(rows, key=lambda row: row.name):
+        until: int | None = None
+        later: int | None = None
+        for row in attempts:  # the newest first
+            first = None if later is None else _first_step(connection, later)
+            until = min((step for step in (until, first) if step is not None), default=None)
+            found.append(Series(row.id, row.attempt, name, until))
+            later = row.id
     return sorted(found, key=lambda one: (one.name, one.attempt))
 
 

@@ -4,24 +4,46 @@
   "use strict";
 
   const scope = (window.normscope = window.normscope || {});
-  const BUDGET = 60000; // points on a card, over all jobs
+  const BUDGET = 30000; // points on a card, over all jobs
   const LIVE_MS = 1000;
+  const SHARE = 6; // times as long as the last drawing took
   const HEARD = 20000; // points told of late: those that a reading of the store does not have yet
   const byId = (id) => document.getElementById(id);
   const ENDED = ["succeeded", "failed", "cancelled"];
+  const COLUMNS = ["step", "epoch", "time", "value"];
+  const NONE = { jobs: [], names: [], found: Promise.resolve(null) };
   let page = null;
+  let read = NONE; // what was asked for as soon as the address was known
   let stops = [];
 
   // --- what is fetched ---------------------------------------------------------------------------
-  const points = () => Math.max(60, Math.min(2000, Math.floor(BUDGET / page.jobs.length)));
+  const points = (jobs) => Math.max(60, Math.min(2000, Math.floor(BUDGET / jobs)));
 
-  async function overlay(names, range = "") {
-    const jobs = page.jobs.map((job) => job.id).join(",");
-    const query = `jobs=${encodeURIComponent(jobs)}&name=${encodeURIComponent(names.join(","))}&points=${points()}${range}`;
+  async function overlay(jobs, names, range = "") {
+    const list = (all) => encodeURIComponent(all.join(","));
+    const query = `jobs=${list(jobs)}&name=${list(names)}&points=${points(page ? page.jobs.length : jobs.length)}${range}`;
     const answer = await fetch(`/api/v1/overlay?${query}`);
     const found = await answer.json().catch(() => ({}));
     if (!answer.ok) throw new Error(found.detail || answer.statusText);
-    return found.items.map(column);
+    return found;
+  }
+
+  const ids = () => page.jobs.map((job) => job.id);
+
+  // The curves are on their way while the page is made.
+  function ahead(asked) {
+    const { jobs, names } = asked;
+    read = jobs.length ? { jobs, names, found: overlay(jobs, names).catch(() => null) } : NONE;
+    return window.dash_clientside.no_update;
+  }
+
+  // What was read ahead counts for jobs that have measured nothing since; the others are read again.
+  async function items(names) {
+    const early = names.every((name) => read.names.includes(name)) ? await read.found : null;
+    const same = (job) => early && early.cursors[job] === page.byId[job].cursor;
+    const known = early ? early.items.filter((item) => names.includes(item.name) && page.byId[item.job] && same(item.job)) : [];
+    const rest = ids().filter((job) => !same(job));
+    return rest.length ? [...known, ...(await overlay(rest, names)).items] : known;
   }
 
   // A stretch of a series counts its seconds from where the whole of it began.
@@ -36,10 +58,11 @@
     const missing = names.filter((name) => !page.columns[name]);
     if (!missing.length) return;
     try {
-      const items = await overlay(missing);
-      if (!page) return;
+      const mine = page;
+      const found = await items(missing);
+      if (page !== mine) return;
       for (const name of missing) page.columns[name] = new Map();
-      for (const item of items) page.columns[item.name].set(item.job, item);
+      for (const item of found.map(column)) page.columns[item.name].set(item.job, item);
       for (const { job, item } of page.heard) if (missing.includes(item.name)) take(page.columns[item.name], job, item);
     } catch (error) {
       notes(missing, `This measurement could not be read: ${error.message}`);
@@ -52,9 +75,9 @@
     const stretch = steps(name, low, high);
     if (!stretch) return;
     try {
-      const items = await overlay([name], `&from=${stretch[0]}&to=${stretch[1]}`);
+      const found = await overlay(ids(), [name], `&from=${stretch[0]}&to=${stretch[1]}`);
       if (!page || page.zoomed[name] !== mine) return;
-      scope.overlay.draw(page, name, new Map(items.map((item) => [item.job, item])));
+      scope.overlay.draw(page, name, new Map(found.items.map(column).map((item) => [item.job, item])));
     } catch (error) {
       notes([name], `This stretch could not be read: ${error.message}`);
     }
@@ -98,7 +121,7 @@
       if (page.columns[item.name]) take(page.columns[item.name], batch.job, item);
     }
     if (page.heard.length > HEARD) page.heard.splice(0, HEARD / 2);
-    if (!page.timer) page.timer = window.setTimeout(flush, LIVE_MS);
+    if (!page.timer) page.timer = window.setTimeout(flush, page.pause);
   }
 
   function take(known, job, item) {
@@ -111,7 +134,16 @@
     mine.value.push(typeof item.value === "number" ? item.value : NaN);
     mine.attempt = item.attempt;
     mine.seq = item.seq;
+    if (mine.value.length > 2 * points(page.jobs.length)) thin(mine);
     page.changed.add(item.name);
+  }
+
+  // A long watch must not slow the page: half of the points give way, extremes stay.
+  function thin(mine) {
+    const gaps = mine.value.map((value) => (Number.isFinite(value) ? value : null));
+    const kept = scope.series.extremes(gaps, 4);
+    for (const name of COLUMNS) mine[name] = kept.map((at) => mine[name][at]);
+    mine.downsampled = true;
   }
 
   function fresh(known, job, item) {
@@ -124,14 +156,22 @@
   function cut(mine, item) {
     const keep = mine.step.findIndex((step) => step >= item.step);
     if (keep < 0) return;
-    for (const name of ["step", "epoch", "time", "value"]) mine[name].length = keep;
+    for (const name of COLUMNS) mine[name].length = keep;
   }
 
-  function flush() {
-    page.timer = 0;
-    for (const name of page.changed) if (!page.close[name]) scope.overlay.draw(page, name);
-    page.changed.clear();
-    scope.relations.draw(page);
+  // Drawing takes a share of the time at most, however many points there are.
+  async function flush() {
+    const mine = page;
+    const began = performance.now();
+    const names = [...mine.changed].filter((name) => mine.choice.names.includes(name) && !mine.close[name]);
+    mine.changed.clear();
+    try {
+      await Promise.all(names.map((name) => scope.overlay.draw(mine, name)));
+      await scope.relations.draw(mine);
+    } finally {
+      mine.pause = Math.max(LIVE_MS, SHARE * (performance.now() - began));
+      mine.timer = page === mine && mine.changed.size ? window.setTimeout(flush, mine.pause) : 0;
+    }
   }
 
   function state(job) {
@@ -147,7 +187,7 @@
     if (!told || !byId("compare-page")) return null;
     page = {
       ...told, byId: Object.fromEntries(told.jobs.map((job) => [job.id, job])),
-      columns: {}, heard: [], changed: new Set(), zoomed: {}, close: {}, timer: 0, choice: { along: "step" },
+      columns: {}, heard: [], changed: new Set(), zoomed: {}, close: {}, timer: 0, pause: LIVE_MS, choice: { along: "step", names: [] },
     };
     const running = told.jobs.filter((job) => !ENDED.includes(job.state)).slice(0, 50);
     stops = [scope.events.on("measured", measured), scope.events.on("state", state)];
@@ -171,9 +211,10 @@
     if (!page) return told;
     page.choice = { color, dash, facet, band, smooth: Number(smooth) || 0, along, left, up, names: names || [] };
     address(page.choice);
-    await load(page.choice.names);
-    for (const name of page.choice.names) scope.overlay.draw(page, name);
-    scope.relations.draw(page);
+    const mine = page;
+    await load(mine.choice.names);
+    await Promise.all(mine.choice.names.map((name) => scope.overlay.draw(mine, name)));
+    window.requestAnimationFrame(() => window.setTimeout(() => page === mine && scope.relations.draw(mine)));
     return told;
   }
 
@@ -210,5 +251,5 @@
 
   scope.compare = { zoom, whole, get page() { return page; } };
   window.dash_clientside = window.dash_clientside || {};
-  window.dash_clientside.compare = { start, choose };
+  window.dash_clientside.compare = { ahead, start, choose };
 })();

@@ -5,6 +5,7 @@
   const scope = (window.normscope = window.normscope || {});
   const FEWEST = 5;
   const MOST_TICKS = 7;
+  const MOST_LABELS = 10;
 
   // A measurement's last value, or one of the values that follow from several.
   function final(job, name) {
@@ -12,9 +13,10 @@
     return name === "generalization gap" ? number("train/accuracy") - number("test/accuracy") : number(name);
   }
 
-  function draw(page) {
-    scatter(page);
-    if (page.paths.length) parallel(page);
+  async function draw(page) {
+    const drawn = [scatter(page)];
+    if (page.paths.length) drawn.push(parallel(page));
+    await Promise.all(drawn);
   }
 
   function scatter(page) {
@@ -27,14 +29,16 @@
       if (!byGroup.has(one.label)) byGroup.set(one.label, []);
       byGroup.get(one.label).push(one);
     }
-    const traces = [...byGroup.entries()].map(([label, group]) => ({
+    const legend = byGroup.size > 1 && byGroup.size <= MOST_LABELS;
+    // Without a legend one trace holds all: a trace costs more than a hundred points.
+    const traces = (byGroup.size > MOST_LABELS ? [["jobs", known]] : [...byGroup.entries()]).map(([label, group]) => ({
       type: "scatter", mode: "markers", name: label, x: group.map((one) => one.x), y: group.map((one) => one.y),
-      text: group.map((one) => one.job.label), marker: { color: group[0].color, size: 8 },
+      text: group.map((one) => one.job.label), marker: { color: group.map((one) => one.color), size: 8 },
       hovertemplate: "%{text}<br>%{x:.4~g}, %{y:.4~g}<extra></extra>",
     }));
     const axis = (title) => ({ title: { text: title, font: { size: 11.5, color: scope.draw.color("soft") } }, autorange: true });
-    scope.draw.show("cmp-scatter", traces, { xaxis: axis(left), yaxis: axis(up), showlegend: byGroup.size > 1 && byGroup.size <= 10, legend: { title: scope.overlay.titled(page.choice.color) } });
     say(known, left, up, page.jobs.length);
+    return scope.draw.show("cmp-scatter", traces, { xaxis: axis(left), yaxis: axis(up), showlegend: legend, legend: { title: scope.overlay.titled(page.choice.color) } });
   }
 
   function say(known, left, up, all) {
@@ -80,7 +84,7 @@
     const shapes = axes.map((_, at) => ({ type: "line", x0: at, x1: at, y0: -0.03, y1: 1.03, line: { color: scope.draw.color("zero"), width: 1.2 } }));
     const margin = { l: 64, r: 64, t: 12, b: 16 };
     const bare = { visible: false, fixedrange: true, automargin: false, autorange: false };
-    scope.draw.show("cmp-parallel", traces, {
+    return scope.draw.show("cmp-parallel", traces, {
       annotations, shapes, margin, xaxis: { ...bare, range: [-0.04, last + 0.04] }, yaxis: { ...bare, range: [-0.08, 1.24] },
     });
   }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from typing import Any
 
 import dash
@@ -18,6 +17,7 @@ from frontend.views.plotcard import furniture
 
 PATH = "/compare"
 ASKED, PAGE, TOLD, LIVE = "compare-asked", "compare-page", "compare-told", "compare-live"
+AHEAD = "compare-ahead"
 MOST = 100
 
 dash.register_page(__name__, path=PATH, title="Compare – Normscope")
@@ -25,9 +25,11 @@ dash.register_page(__name__, path=PATH, title="Compare – Normscope")
 
 def layout(jobs: str = "", sweep: str = "", **query: Any) -> Component:
     ids = [one for one in jobs.split(",") if one][:MOST]
+    names = comparison.wanted(query)
     return html.Div(
         [
-            dcc.Store(id=ASKED, data={"jobs": ids, "sweep": sweep, "query": query}),
+            dcc.Store(id=ASKED, data={"jobs": ids, "sweep": sweep, "query": query, "names": names}),
+            dcc.Store(id=AHEAD),
             dcc.Store(id=LIVE),
             html.Div([comparison.head(0), parts.skeleton(64), parts.skeleton(304)], id=PAGE),
             *furniture(),
@@ -40,31 +42,29 @@ async def fill(asked: dict[str, Any]) -> Any:
     """The controls, empty plots, and what the page's script needs to fill them."""
     api = visitor()
     try:
-        jobs = await _jobs(api, asked)
-        if not jobs:
-            choose = parts.button_link("Choose jobs", "/jobs?kind=train", filled=True)
-            words = "Select jobs in the list and press Compare to lay their curves over each other."
-            return [comparison.head(0), parts.empty(words, choose)]
-        robust = await _robust(api, jobs)
+        jobs, robust = await asyncio.gather(_jobs(api, asked), _robust(api))
     except ApiError as error:
         return [comparison.head(0), parts.failed(error)]
-    return _content(jobs, robust, asked["query"])
+    if jobs:
+        return _content(jobs, robust, asked["query"])
+    choose = parts.button_link("Choose jobs", "/jobs?kind=train", filled=True)
+    words = "Select jobs in the list and press Compare to lay their curves over each other."
+    return [comparison.head(0), parts.empty(words, choose)]
 
 
 async def _jobs(api: Api, asked: dict[str, Any]) -> list[Job]:
+    """The jobs in the order they were asked for; those that are gone are left out."""
     if asked["sweep"]:
         found = await api.jobs(sweep=asked["sweep"], sort="created_at", limit=MOST)
         return found["items"]
-    found_each = await asyncio.gather(
-        *(api.job(job) for job in asked["jobs"]), return_exceptions=True
-    )
-    gone = [one for one in found_each if isinstance(one, ApiError) and one.status != 404]
-    if gone:
-        raise gone[0]
-    return [one for one in found_each if not isinstance(one, BaseException)]
+    if not asked["jobs"]:
+        return []
+    found = await api.jobs(id=",".join(asked["jobs"]), limit=MOST)
+    place = {job: at for at, job in enumerate(asked["jobs"])}
+    return sorted(found["items"], key=lambda job: place[job["id"]])
 
 
-async def _robust(api: Api, jobs: Sequence[Job]) -> dict[str, float]:
+async def _robust(api: Api) -> dict[str, float]:
     """Of each network that was attacked, the newest attack's accuracy in the worst case."""
     attacks = await api.jobs(kind="attack", state="succeeded", sort="-created_at", limit=1000)
     found: dict[str, float] = {}
@@ -76,8 +76,7 @@ async def _robust(api: Api, jobs: Sequence[Job]) -> dict[str, float]:
         ]
         if ends:
             found.setdefault(attack["spec"]["source"], min(ends))
-    mine = {job["id"] for job in jobs}
-    return {job: value for job, value in found.items() if job in mine}
+    return found
 
 
 def _content(jobs: list[Job], robust: dict[str, float], query: dict[str, Any]) -> list[Component]:
@@ -120,6 +119,11 @@ def choose(names: list[str]) -> Any:
     return comparison.cards(names, load.scheme())
 
 
+clientside_callback(
+    ClientsideFunction("compare", "ahead"),
+    Output(AHEAD, "data"),
+    Input(ASKED, "data"),
+)
 clientside_callback(
     ClientsideFunction("compare", "start"),
     Output(LIVE, "data"),

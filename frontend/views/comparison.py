@@ -41,6 +41,11 @@ def head(count: int) -> Component:
     )
 
 
+def wanted(query: Mapping[str, Any]) -> list[str]:
+    """The measurements that are read before it is known which ones there are."""
+    return [name for name in str(query.get("name") or "").split(",") if name] or list(FIRST)
+
+
 def shown(names: Sequence[str], query: Mapping[str, Any]) -> list[str]:
     """The measurements that the address asks for, else the first that tell most."""
     asked = [name for name in str(query.get("name") or "").split(",") if name in names]

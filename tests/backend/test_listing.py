@@ -43,6 +43,7 @@ def test_filters_combine(any_store: Store) -> None:
     assert found(kind=["attack"]) == {"b"}
     assert found(state=["queued", "failed"]) == {"a", "b", "c"}
     assert found(state=["failed"]) == set()
+    assert found(id=["a", "c", "gone"]) == {"a", "c"}
     assert found(q="second") == {"b"}
     assert found(q="%") == {"a"}
     assert found(q="d_o") == {"b"}
