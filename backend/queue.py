@@ -155,6 +155,21 @@ class Queue:
         """A recorder got through a round."""
         self.redis.set(wire.recorder_key(name), "1", ex=wire.RECORDER_S)
 
+    def recorders(self) -> int:
+        """How many recorders get through their rounds."""
+        return sum(1 for _ in self.redis.scan_iter(wire.recorder_key("*"), count=1000))
+
+    def count(self, due: Mapping[str, float]) -> None:
+        """Add to the sums of what was recorded."""
+        with self.redis.pipeline(transaction=True) as pipeline:
+            for name, amount in due.items():
+                pipeline.hincrbyfloat(wire.SUMS, name, amount)
+            pipeline.execute()
+
+    def sums(self) -> dict[str, float]:
+        found: Any = self.redis.hgetall(wire.SUMS)
+        return {name: float(value) for name, value in found.items()}
+
     def desks(self) -> int:
         """How many processes answer probes."""
         return sum(1 for _ in self.redis.scan_iter(wire.desk_key("*"), count=1000))

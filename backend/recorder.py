@@ -37,6 +37,7 @@ from backend.reaper import LEASE_S, RESEND_S, Reaper
 from backend.store import jobs, record
 from backend.store.engine import Store, open_store
 from backend.store.jobs import Row
+from backend.tally import Tally
 from worker.contract.settings import Settings
 from worker.contract.wire import BELL, stream_key
 
@@ -62,6 +63,7 @@ class Recorder:
         self.store, self.queue = store, queue
         self.name = f"{socket.gethostname()}-{os.getpid()}"
         self.reaper = Reaper(store, queue, self._tell, lease_s, resend_s)
+        self.tally = Tally()
         self._bell = "0-0"
         self._places: dict[str, str] = {}
         self._series: record.SeriesIds = {}
@@ -117,6 +119,8 @@ class Recorder:
             self._tell(row)
         self.reaper.look(running)
         self.queue.show_recorder(self.name)
+        self.queue.count(self.tally.due)
+        self.tally.due.clear()
         self._looked = time.monotonic()
 
     def _trim(self) -> None:
@@ -174,6 +178,7 @@ class Recorder:
             return
         self._places[job] = row["stream_id"]  # perhaps another recorder's, who was faster
         if told is not None:
+            self.tally.add(row, told.items)
             self._changed(row, told.notable)
 
     def _remember(self, fresh: record.SeriesIds) -> None:
@@ -190,6 +195,7 @@ class Recorder:
     def _leave(self, job: str) -> None:
         for known in (self._places, self._pending, self._told_at):
             known.pop(job, None)
+        self.tally.leave(job)
         self._series = {key: id for key, id in self._series.items() if key[0] != job}
 
     def _tell(self, row: Row) -> None:

@@ -93,6 +93,10 @@ def recorder_key(recorder: str) -> str:
     return f"normscope:recorder:{recorder}"
 
 
+SUMS = "normscope:sums"
+"""Hash: what recorders counted since the broker was new, by name."""
+
+
 class Source(BaseModel):
     """The trained network that an attack or a diagnosis starts from, and those it is set beside."""
 
