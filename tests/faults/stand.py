@@ -178,9 +178,13 @@ def send(processes: list[psutil.Process], signum: signal.Signals) -> None:
 
 
 @contextmanager
-def standing(data_dir: Path, workers: int, postgresql: Postgresql | None = None) -> Iterator[Stand]:
+def standing(
+    data_dir: Path, workers: int, postgresql: Postgresql | None = None, redis_url: str | None = None
+) -> Iterator[Stand]:
     """An explorer whose trainings leave a state five times a second."""
     settings = {"NORMSCOPE_WORKERS": str(workers), "NORMSCOPE_CHECKPOINT_S": "0.2"}
+    if redis_url is not None:
+        settings["NORMSCOPE_REDIS_URL"] = redis_url
     if postgresql is not None:
         settings["NORMSCOPE_DATABASE_URL"] = postgresql.url
     explorer = e2e.start(data_dir, **settings)
