@@ -59,7 +59,10 @@ JOBS_COUNT = "jobs-count"
 CATALOGUE_SEARCH = "catalogue-search"
 CATALOGUE_KIND = "catalogue-kind"
 CATALOGUE_LIST = "catalogue-list"
-CATALOGUE_SHOWN = "catalogue-shown"
+CATALOGUE_CARDS = "catalogue-cards"  # store: every card
+CATALOGUE_FOUND = "catalogue-found"  # store: what the search means
+CATALOGUE_FAILED = "catalogue-failed"
+CATALOGUE_LOADING = "catalogue-loading"
 CATALOGUE_COUNT = "catalogue-count"
 
 
@@ -76,16 +79,6 @@ def flag(path: str) -> dict[str, Any]:
 def entry_params(path: str) -> dict[str, Any]:
     """Where the parameters of what the control at `path` chose are shown."""
     return {"type": "entry-params", "path": path}
-
-
-def entry_fold(entry: str) -> dict[str, Any]:
-    """What opens an entry's card in the catalogue; `entry` is kind/name."""
-    return {"type": "entry-fold", "entry": entry}
-
-
-def entry_inside(entry: str) -> dict[str, Any]:
-    """Where the rest of an entry's card is shown."""
-    return {"type": "entry-inside", "entry": entry}
 
 
 def preset(name: str) -> dict[str, Any]:

@@ -70,7 +70,9 @@ DEFAULTS: dict[str, Any] = {
     "model": "mlp",
     "methods": ["cross_entropy"],
     "optimizer": "sgd",
-    "diagnostics": ["accuracy", "intrinsic_norms", "input_gradient", "bound_tightness"],
+    "diagnostics": [
+        *("accuracy", "intrinsic_norms", "layer_norms", "input_gradient", "bound_tightness"),
+    ],
 }
 
 
@@ -222,6 +224,9 @@ def text(value: Any) -> str:
     """A value as a control shows it."""
     if isinstance(value, list | tuple):
         return ", ".join(text(part) for part in value)
+    if isinstance(value, Mapping):
+        rest = [f"{key} {text(part)}" for key, part in value.items() if key != "name"]
+        return ", ".join([str(value.get("name", "")), *rest])
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float):

@@ -117,6 +117,24 @@
     window.scrollTo(0, 0);
   }
 
+  // --- elements that scripts make -----------------------------------------------------------
+  function made(tag, text, more = {}) {
+    const found = document.createElement(tag);
+    if (text !== null) found.textContent = text;
+    return Object.assign(found, more);
+  }
+
+  // A link to another page, without a reload.
+  function link(path, text, more = {}) {
+    const found = made("a", text, { href: path, ...more });
+    found.addEventListener("click", (event) => {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      go(path);
+    });
+    return found;
+  }
+
   // A page without a search sends one to the jobs' own, which takes a moment to be there.
   function searchJobs(tries = 40) {
     if (window.location.pathname !== "/jobs") go("/jobs");
@@ -188,7 +206,7 @@
   }
 
   window.normscope = window.normscope || {};
-  window.normscope.go = go;
+  Object.assign(window.normscope, { go, made, link });
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.shell = { arrive, address };
 })();

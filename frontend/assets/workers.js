@@ -5,6 +5,7 @@
 
   const scope = (window.normscope = window.normscope || {});
   const byId = (id) => document.getElementById(id);
+  const made = (tag, text, more) => scope.made(tag, text, more);
   let known; // undefined until the API was asked
 
   function say(workers) {
@@ -54,26 +55,10 @@
 
   function row(worker) {
     const doing = made("td", worker.job ? null : worker.state);
-    if (worker.job) doing.append(link(`/jobs/${worker.job}`, "busy"));
+    if (worker.job) doing.append(scope.link(`/jobs/${worker.job}`, "busy"));
     const found = made("tr", null);
     found.append(made("td", worker.name, { className: "clip" }), made("td", device(worker)), doing);
     return found;
-  }
-
-  function link(path, text) {
-    const found = made("a", text, { href: path });
-    found.addEventListener("click", (event) => {
-      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-      event.preventDefault();
-      scope.go(path);
-    });
-    return found;
-  }
-
-  function made(tag, text, more = {}) {
-    const found = document.createElement(tag);
-    if (text !== null) found.textContent = text;
-    return Object.assign(found, more);
   }
 
   function show() {

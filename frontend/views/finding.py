@@ -21,17 +21,21 @@ def found(entries: Sequence[Entry], q: str) -> list[Entry]:
 
 
 def _rank(entry: Entry, word: str) -> int:
-    """1: called so; 2: a name begins so; 3: a name has it; 4: a parameter's has it; 5: told of
-    somewhere; 0: nowhere."""
+    """1: called so; 2: a name begins so; 3: a name has it; 4: a parameter; 5: prose; 0: none."""
     names = [entry["name"].lower(), entry["title"].lower()]
     parts = [*names, *re.split(r"[\W_]+", " ".join(names))]
-    told = " ".join([entry["summary"], entry["help"], entry["paper"]]).lower()
-    end = "" if len(word) >= WHOLE_WORD else r"(?!\w)"
+    told = " ".join([entry["summary"], entry["help"], entry["paper"]])
     fits = (
         word in parts,
         any(part.startswith(word) for part in parts),
         any(word in name for name in names),
-        any(word in name for name in specs.parameters(entry)),
-        re.search(rf"(?<!\w){re.escape(word)}{end}", told),
+        _tells(" ".join(specs.parameters(entry)).replace("_", " "), word),
+        _tells(told, word),
     )
     return next((rank for rank, fit in enumerate(fits, 1) if fit), 0)
+
+
+def _tells(text: str, word: str) -> bool:
+    """Whether one of the text's words begins so; is so, if it is a short one."""
+    end = "" if len(word) >= WHOLE_WORD else r"(?!\w)"
+    return bool(re.search(rf"(?<!\w){re.escape(word)}{end}", text.lower()))

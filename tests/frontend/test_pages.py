@@ -14,12 +14,12 @@ from fastapi import FastAPI
 from frontend import frame, ids
 from frontend.api import Api, ApiError, Catalog, Entry
 from frontend.app import dash_app
-from frontend.views import finding
+from frontend.views import entries, finding
 from tests.frontend.conftest import ROOT, TOKEN, SmallApi, by_id, components
 
 PAGES = (
     *("home", "launch", "jobs", "catalogue", "not_found_404"),
-    *("compare", "sweeps", "sweep", "shift", "attack"),
+    *("compare", "sweeps", "sweep", "shift", "attack", "operator"),
 )
 
 
@@ -88,10 +88,9 @@ def test_the_catalogue_is_searched_by_every_word(app: dash.Dash, catalog: Catalo
     assert "weissi" in found("invariant STRENGTH")
     assert found("invariant nonsense") == []
     assert found("") == [entry["name"] for entry in catalog["entries"]]
-    cards = list(components(listed(catalog["entries"], "weissi", "method")))
-    shown = [part.id for part in cards if part._type == "Article"]
-    assert "method-weissi" in shown
-    assert all(id.startswith("method-") for id in shown)
+    shown = listed(catalog["entries"], "weissi", "method")
+    assert shown[0] == "method/weissi"
+    assert all(key.startswith("method/") for key in shown)
 
 
 @pytest.mark.parametrize(
@@ -105,17 +104,14 @@ def test_what_is_called_so_comes_before_what_tells_of_it(
     assert len(names) < 15, "sample and same are not SAM"
 
 
-def test_a_catalogue_card_tells_paper_and_parameters(app: dash.Dash, catalog: Catalog) -> None:
-    from frontend.pages.catalogue import entry_card
-
+def test_a_catalogue_card_tells_paper_and_parameters(catalog: Catalog) -> None:
     entry: Entry = next(e for e in catalog["entries"] if e["name"] == "weissi")
-    folded = entry_card(entry, whole=False)
-    assert not [part for part in components(folded) if part._type == "Table"]
-    card = entry_card(entry)
-    links = [part.href for part in components(card) if part._type == "A"]
-    assert links == ["https://arxiv.org/abs/2008.02965"]
-    rows = [part for part in components(card) if part._type == "Tr"]
-    assert len(rows) == 1 + len(entry["schema"]["properties"])
+    card = entries.card(entry)
+    assert card["paper"][1] == "2008.02965"
+    assert [row[0] for row in card["parameters"]] == list(entry["schema"]["properties"])
+    assert [row[1:4] for row in card["parameters"] if row[0] == "strength"] == [
+        ["real", "0.01", "0 to 1000"]
+    ]
 
 
 def test_a_problem_document_becomes_an_error(small_api: tuple[SmallApi, str]) -> None:

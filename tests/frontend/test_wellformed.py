@@ -19,8 +19,8 @@ TWO: list[Any] = [
     {"id": "catalogue-search", "property": "value"},
     {"id": "catalogue-kind", "property": "value"},
 ]
-SHOW = {"output": "catalogue-list.children", "inputs": TWO, "changedPropIds": []}
-SHOW["outputs"] = {"id": "catalogue-list", "property": "children"}
+SHOW = {"output": "catalogue-found.data", "inputs": TWO, "changedPropIds": []}
+SHOW["outputs"] = {"id": "catalogue-found", "property": "data"}
 ODD: list[Any] = [
     b"x",
     b"{" * 100_000,
@@ -69,7 +69,7 @@ async def test_a_callback_wants_json_and_a_good_request_passes(
     assert (await post(small_api[1], SHOW, "text/plain")).status_code == 400
     answer = await post(small_api[1], SHOW)
     assert answer.status_code == 200
-    assert "catalogue-list" in answer.json()["response"]
+    assert "catalogue-found" in answer.json()["response"]
 
 
 @pytest.mark.parametrize(
