@@ -16,10 +16,37 @@
     return same ? window.dash_clientside.no_update : found;
   }
 
-  // `wrong`: what is said at a path.
+  // `wrong`: what is said at a path. Where a button was pressed on it, the first of them is gone to.
   function place(wrong) {
+    if (Date.now() - pressed < ANSWER_MS && Object.keys(wrong || {}).length) toFirst();
     return context().outputs_list.flat().map((output) => (wrong || {})[name(output)] ?? null);
   }
+
+  // --- a button pressed while a field is wrong -------------------------------------------------
+  const SENDS = "#launch-submit, #diagnose-run";
+  const ANSWER_MS = 10000;
+  let pressed = 0; // when; 0 once it was answered or somebody types on
+
+  // The errors are drawn a moment after they are told.
+  function toFirst(tries = 40) {
+    const field = document.querySelector("#content .form [aria-invalid=true]");
+    if (field) go(field);
+    else if (tries) window.setTimeout(toFirst, 50, tries - 1);
+  }
+
+  function go(field) {
+    pressed = 0;
+    for (let fold = field.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+    field.scrollIntoView({ block: "center" });
+    field.focus({ preventScroll: true });
+  }
+
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest(SENDS)) return;
+    pressed = Date.now();
+    toFirst(0);
+  });
+  document.addEventListener("keydown", () => (pressed = 0));
 
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.form = { gather, place };

@@ -121,13 +121,17 @@ def test_a_slash_finds_the_jobs_from_a_page_without_a_search(
 def test_the_whole_catalogue_is_there_soon_and_a_card_unfolds(
     page: Page, explorer: Explorer
 ) -> None:
-    """Every table of parameters at once kept the browser busy for more than a minute."""
+    """Every table of parameters at once kept the browser busy for more than a minute; every card
+    as Dash's components, for eight seconds."""
     page.goto(f"{explorer.url}/catalogue")
     card = page.locator("#method-weissi")
     card.wait_for()
     assert card.locator("table").count() == 0
     card.get_by_text("Definition").click()
     expect(card.locator("table")).to_contain_text("strength")
+    page.get_by_label("Search the catalogue").fill("sam")
+    expect(page.locator("article h3").first).to_have_text("SAM")
+    expect(page.locator("#dataset-digits")).to_have_count(0)
 
 
 def test_many_series_can_be_searched_and_hidden(page: Page, explorer: Explorer) -> None:
@@ -156,6 +160,9 @@ def test_the_form_shows_the_servers_complaint_beside_its_field(
     hidden.fill("128, -3")
     hidden.press("Tab")
     expect(page.get_by_text("greater than or equal to 1").first).to_be_visible()
+    page.locator("#launch-submit").click()
+    expect(hidden).to_be_focused()
+    assert page.url.partition("?")[0].endswith("/launch")
 
 
 def test_moons_show_their_decision_regions(page: Page, explorer: Explorer) -> None:
