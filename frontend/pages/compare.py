@@ -11,7 +11,7 @@ from dash.development.base_component import Component
 
 from frontend import parts
 from frontend.api import Api, ApiError, Job, visitor
-from frontend.views import comparison, load
+from frontend.views import comparison, load, seeds
 from frontend.views.differences import differing, flat
 from frontend.views.plotcard import furniture
 
@@ -95,6 +95,7 @@ def _content(jobs: list[Job], robust: dict[str, float], query: dict[str, Any]) -
     return [
         comparison.head(len(jobs)),
         comparison.controls(names, list(apart), shown, query),
+        seeds.note(jobs),
         html.Div(comparison.cards(shown, load.scheme()), id=comparison.CARDS),
         comparison.relations([*names, *comparison.DERIVED], list(apart), query, load.scheme()),
         comparison.table(jobs, apart),
