@@ -67,6 +67,9 @@ TERMS = {
     "squared": "squared error",
     "cross_entropy": "cross-entropy (nats)",
     "needed": "rank needed",
+    "I": "by intervals",
+    "V": "in one pass",
+    "P": "in closed form",
 }
 
 

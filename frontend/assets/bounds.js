@@ -4,7 +4,7 @@
 
   const scope = (window.normscope = window.normscope || {});
   const PROVED = [["P", "purple", "dot"], ["V", "blue", "dash"], ["I", "green", "solid"]];
-  const NAMES = { I: "proved, intervals (I)", V: "proved, one pass (V)", P: "proved, closed form (P)" };
+  const NAMES = { I: "proved, by intervals", V: "proved, in one pass", P: "proved, in closed form" };
   let page = null;
 
   const value = (run, name) => (run ? run.values[name] : undefined);

@@ -146,7 +146,7 @@
   function refuse(message) {
     lab.say("no answer");
     lab.strength("");
-    byId("example-pictures").replaceChildren(lab.element("p", message, { className: "warned" }));
+    byId("example-pictures").replaceChildren(lab.element("p", message.replace(/^probe: index: /, "no such example: "), { className: "warned" }));
   }
 
   // --- a page begins -----------------------------------------------------------------------------------

@@ -40,7 +40,7 @@
     input.disabled = !page.free[at];
     input.dataset.layer = at;
     input.setAttribute("aria-label", title);
-    if (!page.free[at]) label.title = "This layer closes the chain: it takes what keeps the function.";
+    if (!page.free[at]) label.title = "This layer follows the others: it takes the inverse of what they take, so that the function stays.";
     label.append(words, input);
     return label;
   }
@@ -91,7 +91,7 @@
     const { factor, free } = values.factors.columns;
     factor.forEach((one, at) => {
       if (free[at]) return;
-      byId(`shift-factor-${at}`).textContent = `${times(one)} · closes`;
+      byId(`shift-factor-${at}`).textContent = `${times(one)} · follows`;
       byId(`shift-slider-${at}`).value = Math.log2(one);
     });
     place();
@@ -114,6 +114,13 @@
       `Largest logit ${scope.draw.number(logits)}; in single precision a change of about 10⁻⁶ of it is rounding.`;
   }
 
+  const MEANS = {
+    invariant: "A shift of scale leaves it as it is.",
+    moves: "A shift of scale changes it, though the network answers the same.",
+    unshifted: "Nothing is shifted now.",
+    rounding: "No more than single precision rounds off: the network answers the same.",
+  };
+
   // A formula is not broken over lines; its name may be.
   const unbroken = (name) => name.replace(/, (.*)$/, (_, formula) => `, ${formula.replaceAll(" ", "\u00a0")}`);
 
@@ -121,7 +128,7 @@
     const made = element("tr", null);
     const number = (text) => element("td", text, { className: "right tight" });
     const dress = { moves: "moves", unshifted: "none" }[verdict] || "stays";
-    const badge = element("span", verdict, { className: `verdict ${dress}` });
+    const badge = element("span", verdict, { className: `verdict ${dress}`, title: MEANS[verdict] });
     const last = element("td", null, { className: "right" });
     last.append(badge);
     const now = number(after);

@@ -113,6 +113,32 @@ DEFINITIONS: dict[str, Definition] = {
         "ε. A loss that does not rise says that the attack is broken, not that the network is "
         "robust."
     ),
+    "bounds-proved": Definition(
+        "Attacked: the accuracy that is left after the strongest change within ε that a search "
+        "found; the truth may be lower. Proved: the share of examples whose class no change within "
+        "ε can take, by three certificates from tight to loose. By intervals: bounds of every "
+        "activation are pushed through the layers. In one pass: one forward pass with |W| bounds "
+        "how far each logit can move. In closed form: one number a layer, from the largest row sum "
+        "of |W| and the size of the activations. The truth lies between the attacked line and the "
+        "highest proved one.",
+        source="Derived for this project; see certified accuracy in the catalogue.",
+    ),
+    "bounds-layers": Definition(
+        "Of each weight matrix, or kernel as a matrix: the Frobenius norm, root of the sum of the "
+        "squares of its singular values; the spectral norm, the largest of them; their ratio, the "
+        "root of the stable rank: by so much a bound with Frobenius norms is looser there.",
+    ),
+    "widths-reliability": Definition(
+        "Predictions are put into bins by confidence, the largest probability; each mark is a bin: "
+        "its mean confidence, and how often it is right. On the diagonal a network is as sure as "
+        "it is right; below it, too sure. The calibration error is the mean distance from it, bins "
+        "weighted by their examples.",
+    ),
+    "widths-doubt": Definition(
+        "The expected calibration error of the test data at each width. AUROC: the chance that an "
+        "example of other data gets an answer of more entropy than an example of the test data, "
+        "½ for a network that cannot tell them apart.",
+    ),
     "example-looks": Definition(
         "The probability of the true class, and of the class predicted in the end, at each input "
         "at which the attack looked at the network, from the clean one on. An attack that starts "

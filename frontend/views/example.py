@@ -154,7 +154,11 @@ def _plots(look: themes.Theme) -> list[Component]:
     probability = themes.axis(look, "probability", **whole)
     heights = themes.axis(look, "probability", range=[0, 1])
     bars = _empty(look, themes.axis(look, "class", **kind), heights, barmode="group")
-    looks = _empty(look, themes.axis(look, "look at the network", rangemode="tozero"), probability)
+    looks = _empty(
+        look,
+        themes.axis(look, "input tried by the attack, in order", rangemode="tozero"),
+        probability,
+    )
     flips = _empty(look, themes.axis(look, "ε_w"), themes.axis(look, "predictions", **share))
     path = _empty(look, themes.axis(look, "ε_w"), probability)
     lines = _empty(look, themes.axis(look, "ε"), themes.axis(look, "accuracy", **share))

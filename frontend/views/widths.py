@@ -35,8 +35,8 @@ PLOTS = (
     ("widths-reliability", "Reliability", "", "confidence", "accuracy"),
     (
         "widths-doubt",
-        "Calibration and doubt",
-        "expected calibration error; AUROC of entropy against other data where it was measured",
+        "Calibration, and telling other data apart",
+        "expected calibration error (ECE); AUROC of entropy against other data where measured",
         "width",
         "ECE, AUROC",
     ),
@@ -139,10 +139,10 @@ def measuring(found: Saved | None, name: str, sets: list[dict[str, str]]) -> Com
     )
     against = dmc.Select(
         id=AGAINST,
-        label="Doubt against",
+        label="Other data, to tell apart",
         data=sets,
         value=(told.get("against") or {}).get("name") if told.get("ood") else None,
-        placeholder="no other data",
+        placeholder="none",
         clearable=True,
         size="sm",
     )

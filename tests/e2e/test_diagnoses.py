@@ -132,7 +132,7 @@ def test_what_is_proved_lies_below_what_was_attacked(
     read_pairs = """() => {
         const traces = document.querySelector('#card-bounds-proved .js-plotly-plot').data;
         const of = (start) => traces.find((trace) => trace.name.startsWith(start)).y;
-        return of('attacked').map((high, at) => [high, of('proved, intervals')[at]]); }"""
+        return of('attacked').map((high, at) => [high, of('proved, by intervals')[at]]); }"""
     until(lambda: len(page.evaluate(read_pairs)) == 9, 90, "not all nine budgets are drawn")
     pairs = page.evaluate(read_pairs)
     assert all(attacked >= proved for attacked, proved in pairs)

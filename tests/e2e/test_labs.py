@@ -78,8 +78,8 @@ def test_sliders_move_weight_decay_and_leave_the_function_and_weissi(
     for _ in range(8):
         page.keyboard.press("ArrowRight")
     page.wait_for_url(re.compile(r"s=2,0,0"))
-    closes = page.locator("#shift-factor-2")
-    expect(closes).to_have_text("× 0.25 · closes")
+    follows = page.locator("#shift-factor-2")
+    expect(follows).to_have_text("× 0.25 · follows")
     found = measures(page)
     assert found["weight decay"][2] == "moves"
     assert number(found["weight decay"][1]) > 2 * number(found["weight decay"][0])

@@ -70,7 +70,10 @@ def test_layers_are_rows_in_their_order(shown: list[Any]) -> None:
 
 def test_curves_of_one_kind_share_a_plot(shown: list[Any]) -> None:
     figure = found(shown, ids.plot("diagnostic-certified-accuracy-weights")).figure
-    assert [trace.name for trace in figure.data if trace.name] == ["I", "P"]
+    assert [trace.name for trace in figure.data if trace.name] == [
+        "by intervals",
+        "in closed form",
+    ]
 
 
 def test_a_table_is_a_table_that_the_live_script_knows(shown: list[Any]) -> None:
