@@ -117,7 +117,7 @@ async def _around(api: Api, told: Told) -> tuple[Any, Any, Any]:
     )
     failure = head.failure(job)
     row = None
-    if job["kind"] == "train":
+    if job["kind"] == "train" and _tells(told):
         row = figures.figures(job, told.series, await _robust(api, attacks, told.catalog))
     below = sections(job, files, attacks, load.origin(), told.catalog)
     return [head.head(job, waiting, told.catalog), failure, head.notes(job)], row, below
@@ -138,7 +138,14 @@ async def _robust(api: Api, attacks: list[Job], catalog: Catalog | None) -> Comp
     return figures.robust_figure(newest, value, titles) if value else None
 
 
+def _tells(told: Told) -> bool:
+    """A job that failed before it measured anything has nothing to plot."""
+    return bool(told.items) or told.job["state"] not in head.ENDED
+
+
 async def _plots(api: Api, told: Told, query: Mapping[str, Any]) -> list[Component | None]:
+    if not _tells(told):
+        return []
     if told.job["kind"] == "attack":
         return result.result(told, [], load.scheme())
     if told.job["kind"] == "diagnose":

@@ -40,6 +40,7 @@ def grid(sort: str) -> Component:
             "maxConcurrentDatasourceRequests": 1,
             "infiniteInitialRowCount": 1,
             "rowSelection": {"mode": "multiRow", "headerCheckbox": False},
+            "selectionColumnDef": {"headerName": "Choose"},
             "localeText": {"noRowsToShow": "No job matches these filters."},
             "suppressDragLeaveHidesColumns": True,
             "animateRows": False,
