@@ -24,8 +24,10 @@ class WeightNormalization(Method):
     falls as 1 / ‖v‖²: what weight rescaling and AdamP prevent for layers before batch
     normalisation happens here in every layer. Penalties on weights see w and act through it.
 
-    Measured on MNIST (all 60,000 images, CNN, three epochs of SGD at 0.05, cosine, one seed):
-    99.1 % right with it, 99.0 without.
+    Measured on MNIST (10,000 images, CNN, three epochs of SGD, cosine, two seeds; right answers
+    with it, and without): at rate 0.02 97.21 and 97.05 %, without 97.52 and 97.44; at 0.1 97.71 and
+    97.86, without 97.76 and 97.81; at 0.3 diverged and 97.65, without 72.78 and 10.28. On all
+    images at 0.05 (one seed) 99.1, without 99.0. Inside the range of rates it changes little.
     """
 
     title: ClassVar[str] = "Weight normalization"
