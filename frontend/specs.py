@@ -71,7 +71,11 @@ DEFAULTS: dict[str, Any] = {
     "methods": ["cross_entropy"],
     "optimizer": "sgd",
     "diagnostics": [
-        *("accuracy", "intrinsic_norms", "layer_norms", "input_gradient", "bound_tightness"),
+        "accuracy",
+        "intrinsic_norms",
+        "layer_norms",
+        "input_gradient",
+        "bound_tightness",
     ],
 }
 
