@@ -28,6 +28,7 @@ from backend.routes import (
     jobs,
     measurements,
     metrics,
+    operator,
     overlay,
     papers,
     probes,
@@ -42,7 +43,7 @@ PREFIX = "/api/v1"
 IMPORT_S = 600.0
 ROOMS = (
     *(jobs, measurements, overlay, events, artifacts),
-    *(transfer, probes, sweeps, papers, catalog, access, health, metrics, docs),
+    *(transfer, probes, sweeps, papers, catalog, access, operator, health, metrics, docs),
 )
 
 

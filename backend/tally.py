@@ -17,6 +17,11 @@ class Steps(NamedTuple):
     buckets: list[tuple[str, float]]
     seconds: float
 
+    @property
+    def mean(self) -> float | None:
+        steps = self.buckets[-1][1]
+        return self.seconds / steps if steps else None
+
 
 class Tally:
     """Sums since they were last taken away. Steps between two messages of a job count with their

@@ -178,6 +178,22 @@ class Api:
         found = await self._call("GET", "/workers")
         return cast(list[Worker], found["items"] if isinstance(found, dict) else found)
 
+    async def me(self) -> dict[str, str]:
+        """`name` and `role` of the visitor."""
+        return cast(dict[str, str], await self._call("GET", "/me"))
+
+    async def operator(self) -> dict[str, Any]:
+        return cast(dict[str, Any], await self._call("GET", "/operator"))
+
+    async def tokens(self) -> list[dict[str, Any]]:
+        """Names and roles, for admins."""
+        return cast(list[dict[str, Any]], (await self._call("GET", "/tokens"))["items"])
+
+    async def audit(self, **query: Any) -> list[dict[str, Any]]:
+        """The newest first, for admins."""
+        found = await self._call("GET", "/audit", params=query)
+        return cast(list[dict[str, Any]], found["items"])
+
     async def jobs(self, **query: Any) -> Jobs:
         """`state`, `kind`, `tag`, `q`, `sort`, `limit`, `cursor` as rest.md has them."""
         return cast(Jobs, await self._call("GET", "/jobs", params=query))

@@ -37,6 +37,7 @@ RAIL: dict[str, list[tuple[str, str]]] = {
         ("Widths", "/lab/widths"),
     ],
     "Learn": [("Papers", "/papers"), ("Catalogue", "/catalogue")],
+    "Keep": [("Operator", "/operator")],
 }
 
 KEYS = [

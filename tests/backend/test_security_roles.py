@@ -24,12 +24,12 @@ from worker.contract.settings import Settings
 OPEN = {"/healthz", "/api/v1/healthz"}
 READ = """/catalog /workers /session /healthz /readyz /metrics /docs /openapi.json /me /jobs
     /jobs/{id} /jobs/{id}/measurements /jobs/{id}/artifacts /artifacts/{id} /overlay /events
-    /jobs/{id}/export
+    /jobs/{id}/export /operator
     /sweeps /sweeps/{id} /papers /papers/claims/{name}/cost"""
 SUBMIT = """POST /jobs, POST /estimate, PATCH /jobs/{id}, POST /jobs/{id}/cancel,
     POST /jobs/{id}/resume, POST /jobs/{id}/clone, POST /jobs/{id}/probes, POST /sweeps,
     POST /sweeps/estimate, POST /sweeps/{id}/cancel, POST /import"""
-ADMIN = "DELETE /jobs/{id}, GET /audit"
+ADMIN = "DELETE /jobs/{id}, GET /audit, GET /tokens"
 
 V1 = "/api/v1"
 NEEDED: dict[tuple[str, str], Role] = {
