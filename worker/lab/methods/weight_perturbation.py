@@ -39,6 +39,12 @@ class WeightPerturbation(Method):
 
     A fixed eps is absolute: shrinking all weights makes it larger beside them, which is why μ
     alone lowers the bound and not the risk.
+
+    Measured on MNIST (10,000 images, MLP 256-256, three epochs of SGD at 0.05, one seed; right
+    answers, those left by weight PGD at 0.005, and those certain at 0.001): 95.4, 9 and 0 %
+    without; eps 1e-4 94.7, 20, 49; 3e-4 94.0, 32, 79; 1e-3 91.9, 59, 87; 3e-3 63.4, 58, 58. Theory
+    loss, P at eps 0.01: λ 1e-3 94.1, 17, 39; 0.01 90.2, 41, 68. The CNN with all images is right on
+    98.3 % at 1e-3, 99.0 without.
     """
 
     title: ClassVar[str] = "Weight-perturbation robustness"
@@ -48,7 +54,11 @@ class WeightPerturbation(Method):
     off: ClassVar[dict[str, object]] = {"kappa": 0}
 
     bound: Literal["P", "V", "I"] = Field("V", description="how τ is computed; P is the cheapest")
-    eps: Share = Field(0.001, description="how far each weight may move")
+    eps: Share = Field(
+        0.001,
+        description="how far each weight may move; 0.003 is too far for κ, not for λ",
+        json_schema_extra={"warn_from": 0.003},
+    )
     eps_x: Share = Field(0.0, description="how far each input may move, x in [0, 1]")
     kappa: Share = Field(0.5, description="κ, share of the robust cross-entropy")
     penalty: Weight = Field(
