@@ -19,6 +19,8 @@ from worker.contract.events import measurements as measured_items
 log = logging.getLogger(__name__)
 
 MOST_NOTES = 20
+FACTS = ("measured", "saved", "noted")
+"""Events that say nothing of the job's state."""
 
 Events = Sequence[Mapping[str, Any]]
 SeriesIds = dict[tuple[str, int, str], int]
@@ -34,11 +36,13 @@ class Told:
     saved: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, event: Mapping[str, Any]) -> None:
-        """Take an event in, unless it is of a lost attempt or was taken before."""
+        """Take an event in that was not taken before. What a lost attempt told before the next
+        one began is a fact: the state from which that one goes on may rest on it."""
         at = Cursor(int(event["attempt"]), int(event["seq"]))
-        if at.attempt != self.now("attempt") or at <= self._cursor():
+        if at.attempt > self.now("attempt") or at <= self._cursor():
             return
-        getattr(self, f"_{event['type']}")(event)
+        if at.attempt == self.now("attempt") or event["type"] in FACTS:
+            getattr(self, f"_{event['type']}")(event)
         last = at.seq + max(1, len(event.get("values", ()))) - 1
         self.changes.update(told_attempt=at.attempt, told_seq=last)
 
@@ -76,7 +80,7 @@ class Told:
     def _left(self, step: int, at: float) -> float | None:
         """Seconds that are left, if steps go on as they went."""
         steps, began = self.now("steps"), self.now("attempt_at")
-        if not steps or not step or began is None:
+        if self.now("state") != "running" or not steps or not step or began is None:
             return None
         return float(round(max(0.0, at - began) / step * max(0, steps - step), 3))
 

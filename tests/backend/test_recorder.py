@@ -222,6 +222,21 @@ def test_a_lost_worker_means_another_attempt(store: Store, queue: Queue) -> None
     until(lambda: row_of(store, "a")["state"] == "running", lambda: recorder.turn(1))
 
 
+def test_what_a_lost_attempt_told_before_the_next_began_is_kept(store: Store, queue: Queue) -> None:
+    add(store, "a")
+    recorder = Recorder(store, queue, lease_s=0.01)
+    lost = begin(queue, "a", leased=False)
+    put(queue, "a", lost.measured(1, 0.1, {"x": 1.0}))
+    until(lambda: row_of(store, "a")["attempt"] == 2, lambda: recorder.turn(1))
+    put(queue, "a", lost.measured(2, 0.2, {"x": 2.0}), lost.finished(2))
+    following = begin(queue, "a", attempt=2)
+    put(queue, "a", lost.measured(3, 0.3, {"x": 3.0}), following.measured(3, 0.3, {"x": -3.0}))
+    until(lambda: row_of(store, "a")["step"] == 3, lambda: recorder.turn(1))
+    assert row_of(store, "a")["state"] == "running"
+    told = [(point["attempt"], point["step"], point["value"]) for point in read(store, "a")]
+    assert told == [(1, 1, 1.0), (1, 2, 2.0), (2, 3, -3.0)]
+
+
 def test_a_job_handed_back_starts_again_at_once(store: Store, queue: Queue) -> None:
     add(store, "a")
     recorder = Recorder(store, queue)

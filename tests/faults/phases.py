@@ -19,6 +19,8 @@ from worker.lab.states import State, digest
 
 QUICK_S, FROZEN_WORKER_S = 20.0, 75.0
 WORKERS = ("training child", "worker")
+THINGS = ("file lock", "broker's clock")
+"""Targets that are no processes."""
 
 SMALL = {
     "dataset": {"name": "digits"},
@@ -155,7 +157,7 @@ def _struck(
     on, and how many processes wanted a core then, for each there is."""
     for phase in jobs.keys() - {"queued"}:
         e2e.until(lambda p=phase: stand.points(jobs[p], watched(p)), PATIENCE_S, "never ran")
-    processes = stand.struck(target) if how != "locked" else []
+    processes = stand.struck(target) if target not in THINGS else []
     before = {phase: stand.job(job) for phase, job in jobs.items()}
     for phase, job in before.items():
         wanted = "queued" if phase == "queued" else "running"

@@ -16,6 +16,7 @@ from typing import Any
 
 import httpx
 import psutil
+import redis
 
 from tests.backend.postgresql import Postgresql
 from tests.e2e import explorer as e2e
@@ -98,6 +99,8 @@ class Stand:
             self._later(lambda: send(processes, signal.SIGCONT))
         elif how == "locked":
             self._lock()
+        elif how == "an hour":
+            self._expire(3600)
         elif target == "database":
             assert self.postgresql is not None
             self.postgresql.stop(signal.SIGKILL if how == "SIGKILL" else signal.SIGINT)
@@ -117,6 +120,14 @@ class Stand:
 
         self._thaws.append(threading.Thread(target=wait))
         self._thaws[-1].start()
+
+    def _expire(self, seconds: int) -> None:
+        """What a clock that jumps ahead does to a broker: all that has less time left is gone."""
+        url = self.named("api").environ()["NORMSCOPE_REDIS_URL"]
+        with redis.Redis.from_url(url) as client:
+            for key in client.scan_iter(count=1000):
+                if 0 < client.pttl(key) < 1000 * seconds:
+                    client.delete(key)
 
     def _lock(self) -> None:
         """Hold the database file as another program's long transaction would."""

@@ -19,7 +19,11 @@ TARGETS = ("training child", "worker", "recorder", "api", "web", "broker", "supe
 BUSY = 1.5
 """Processes that want a core, for each there is: then seconds say nothing of the explorer."""
 FAULTS = ("SIGKILL", "SIGSTOP", "SIGTERM")
-STRIKES = [*((target, how) for target in TARGETS for how in FAULTS), ("file lock", "locked")]
+STRIKES = [
+    *((target, how) for target in TARGETS for how in FAULTS),
+    ("file lock", "locked"),
+    ("broker's clock", "an hour"),
+]
 
 _outcomes: dict[tuple[str, str, tuple[str, ...]], dict[str, Cell]] = {}
 
