@@ -3,10 +3,15 @@
   "use strict";
 
   const PAGE = 100;
+  const PAUSE_MS = 150; // between two readings while somebody types
   const byId = (id) => document.getElementById(id);
   let query = new URLSearchParams(); // the filters, as REST takes them
   let grid = null;
   let pages = { of: null, cursors: new Map() }; // where each block of rows starts
+  let ahead = null; // the first rows, asked for before there is a grid
+  let missed = false; // a job changed before there was a grid
+  let begun = 0; // when the rows were last asked for anew
+  let typing = 0;
   let refreshing = 0;
   let stop = () => {};
 
@@ -24,12 +29,15 @@
   async function block(start, sort) {
     const of = query + "|" + sort;
     if (pages.of !== of) pages = { of, cursors: new Map([[0, null]]) };
+    const { cursors } = pages;
     let at = start;
-    while (at > 0 && !pages.cursors.has(at)) at -= PAGE;
+    while (at > 0 && !cursors.has(at)) at -= PAGE;
+    const early = start === 0 && ahead && ahead.of === of ? ahead.found : null;
+    ahead = null;
     for (; ; at += PAGE) {
-      const found = await page(sort, pages.cursors.get(at));
-      if (found.next) pages.cursors.set(at + PAGE, found.next);
-      else [...pages.cursors.keys()].filter((row) => row > at).forEach((row) => pages.cursors.delete(row));
+      const found = await (early || page(sort, cursors.get(at)));
+      if (found.next) cursors.set(at + PAGE, found.next);
+      else [...cursors.keys()].filter((row) => row > at).forEach((row) => cursors.delete(row));
       if (at === start || !found.next) return at === start ? found : { items: [], next: null };
     }
   }
@@ -49,11 +57,12 @@
     if (!request) return window.dash_clientside.no_update;
     await ready();
     const sort = order(request.sortModel);
+    const of = String(query);
     address(sort);
     try {
       const found = await block(request.startRow, sort);
       const end = found.next ? last() + 1 : request.startRow + found.items.length;
-      if (request.startRow === 0) nothing(found.items.length === 0);
+      if (request.startRow === 0 && of === String(query)) nothing(found.items.length === 0);
       return { rowData: found.items, rowCount: end, storeInfo: Date.now() };
     } catch (error) {
       refresh(3000); // the banner says what is away; the rows come when it is back
@@ -79,18 +88,23 @@
   function refresh(delay = 600) {
     window.clearTimeout(refreshing);
     refreshing = window.setTimeout(() => {
-      if (!grid || grid.isDestroyed()) return;
+      if (!made()) return;
       if (grid.getDisplayedRowCount() > 0) grid.refreshInfiniteCache();
       else purge();
     }, delay);
   }
 
   function purge() {
-    if (grid && !grid.isDestroyed()) grid.purgeInfiniteCache();
+    if (made()) grid.purgeInfiniteCache();
   }
 
+  const made = () => grid && !grid.isDestroyed();
+
   function told(job) {
-    if (!grid || grid.isDestroyed()) return;
+    if (!made()) {
+      missed = true;
+      return;
+    }
     const row = grid.getRowNode(job.id);
     if (row && row.data) {
       const moved = row.data.state !== job.state;
@@ -112,27 +126,50 @@
     if (grid === api) return;
     grid = api;
     narrow(api);
+    if (missed) refresh();
+  }
+
+  // The rows and the jobs' changes are on their way while the grid is made.
+  function early() {
+    const sort = new URLSearchParams(window.location.search).get("sort") || "-created_at";
+    const found = page(sort, null);
+    found.catch(() => {}); // whoever waits for it is told
+    ahead = { of: query + "|" + sort, found };
+    missed = false;
     stop();
     stop = window.normscope.events.on("state", told);
-    window.normscope.events.open({ owner: byId("jobs-grid") });
+    window.normscope.events.open({ owner: byId("jobs-table") });
   }
 
   // The filters of the page, at first and whenever they change.
   function look(q, states, kind, tag) {
-    const asked = new URLSearchParams();
-    if (q && q.trim()) asked.set("q", q.trim());
-    if (states && states.length) asked.set("state", states.join(","));
-    if (kind && kind !== "all") asked.set("kind", kind);
-    if (tag && tag.trim()) asked.set("tag", tag.trim());
-    const same = asked.toString() === query.toString();
-    query = asked;
-    if (!same) purge();
+    const wanted = new URLSearchParams();
+    if (q && q.trim()) wanted.set("q", q.trim());
+    if (states && states.length) wanted.set("state", states.join(","));
+    if (kind && kind !== "all") wanted.set("kind", kind);
+    if (tag && tag.trim()) wanted.set("tag", tag.trim());
+    const same = wanted.toString() === query.toString();
+    query = wanted;
+    if (!made()) early();
+    else if (!same) anew();
     return window.dash_clientside.no_update;
+  }
+
+  // At once, and while somebody types on, once a pause.
+  function anew() {
+    window.clearTimeout(typing);
+    typing = window.setTimeout(
+      () => {
+        begun = Date.now();
+        purge();
+      },
+      Math.max(0, begun + PAUSE_MS - Date.now()),
+    );
   }
 
   // After cancel or delete: the rows anew, nothing selected.
   function done() {
-    if (grid && !grid.isDestroyed()) grid.deselectAll();
+    if (made()) grid.deselectAll();
     purge();
     return window.dash_clientside.no_update;
   }

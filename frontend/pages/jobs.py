@@ -79,7 +79,6 @@ def _filters(q: str, state: str, kind: str, tag: str) -> Component:
         id=ids.JOBS_SEARCH,
         value=q,
         placeholder="Search names, tags, specs",
-        debounce=250,
         size="sm",
         inputProps={"data-search": "true"},
         **{"aria-label": "Search jobs"},
@@ -104,7 +103,6 @@ def _filters(q: str, state: str, kind: str, tag: str) -> Component:
         id=ids.JOBS_TAG,
         value=tag,
         placeholder="Tag",
-        debounce=250,
         size="sm",
         **{"aria-label": "Tag"},
     )
