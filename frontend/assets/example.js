@@ -135,6 +135,7 @@
     byId("example-range").setAttribute("aria-valuetext", scope.draw.number(question.eps, 3));
     byId("example").dataset.peers = question.peers.length;
     address(question);
+    if (page.examples && question.index >= page.examples) return refuse(`There is no example ${question.index}: the test split has ${page.examples}, from 0 on.`);
     try {
       await lab.modes[moves](question);
     } catch (error) {
@@ -146,7 +147,7 @@
   function refuse(message) {
     lab.say("no answer");
     lab.strength("");
-    byId("example-pictures").replaceChildren(lab.element("p", message.replace(/^probe: index: /, "no such example: "), { className: "warned" }));
+    byId("example-pictures").replaceChildren(lab.element("p", message, { className: "warned" }));
   }
 
   // --- a page begins -----------------------------------------------------------------------------------
@@ -156,7 +157,8 @@
     const query = Object.fromEntries(new URLSearchParams(window.location.search));
     // Without an example in the address the desk chooses one that an attack turns.
     page = { ...JSON.parse(place.dataset.example), moves: place.dataset.moves, open: query.example === undefined };
-    input("example-index", "example-index-place", { min: 0, step: 1, value: Number(query.example) || 0 });
+    const most = page.examples ? { max: page.examples - 1 } : {};
+    input("example-index", "example-index-place", { min: 0, ...most, step: 1, value: Number(query.example) || 0 });
     const peers = [...byId("example-peer").options].map((one) => one.value);
     if (peers.includes(query.with)) byId("example-peer").value = query.with;
     renew(query);
@@ -187,7 +189,8 @@
     move();
   };
 
-  const STEPS = { "example-back": (at) => Math.max(0, at - 1), "example-next": (at) => at + 1, "example-any": () => Math.floor(Math.random() * 300) };
+  const last = () => (page.examples ? page.examples - 1 : Infinity);
+  const STEPS = { "example-back": (at) => Math.max(0, at - 1), "example-next": (at) => Math.min(last(), at + 1), "example-any": () => Math.floor(Math.random() * Math.min(300, last() + 1)) };
 
   document.addEventListener("input", (event) => {
     if (!page || !event.target.closest("#example .example-controls")) return;

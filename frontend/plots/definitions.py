@@ -113,6 +113,30 @@ DEFINITIONS: dict[str, Definition] = {
         "ε. A loss that does not rise says that the attack is broken, not that the network is "
         "robust."
     ),
+    "example-bars": Definition(
+        "The probability of each class, by the softmax of the logits, at the clean input and at "
+        "the attacked one.",
+    ),
+    "example-path": Definition(
+        "The probability of this example’s classes at the changed weights, budget by budget. The "
+        "change is the one that all examples share: it was not made for this one.",
+    ),
+    "landscape": Definition(
+        "The mean cross-entropy at w + a d₁ + b d₂ over a grid of a and b, d₁ and d₂ random "
+        "directions of which each filter is scaled to the length of the filter it moves; of "
+        "inputs, at x + a d₁ + b d₂ with d₁ along the loss gradient. A plane shows two directions "
+        "of very many: a loss that looks flat here may be sharp elsewhere.",
+        source="Li et al., arXiv:1712.09913",
+    ),
+    "shift-norms": Definition(
+        "The Frobenius norm of each layer’s weights, before and after the shift. Their product is "
+        "the intrinsic norm: it stays, each of them moves.",
+    ),
+    "shift-walk": Definition(
+        "The intrinsic norm while the network is trained on from here by gradient descent, under "
+        "no penalty, weight decay and WEISSI, from the weights before the shift and after it. Both "
+        "compute the same function: where the walks part, the step or the penalty saw the scales.",
+    ),
     "bounds-proved": Definition(
         "Attacked: the accuracy that is left after the strongest change within ε that a search "
         "found; the truth may be lower. Proved: the share of examples whose class no change within "

@@ -13,6 +13,7 @@ from dash.development.base_component import Component
 from frontend import parts, readings, specs, words
 from frontend.api import Entry, Measurement
 from frontend.plots import shapes
+from frontend.plots.definitions import Definition
 from frontend.plots.theme import Theme, nth, theme
 from frontend.views.curves import Told
 from frontend.views.gallery import gallery
@@ -192,7 +193,9 @@ def _cards(one: Found, look: Theme) -> Iterable[Component]:
 def _card(one: Found, path: str, about: str, figure: Any, name: str = "") -> Component:
     key = "-".join(filter(None, path.replace("_", "/").split("/")))
     label = name or one.label(path)
-    return plot_card(key, f"{one.title}: {label}" if label else one.title, about, figure)
+    title = f"{one.title}: {label}" if label else one.title
+    defined = Definition(one.entry["help"], source=one.entry["paper"]) if one.entry else None
+    return plot_card(key, title, about, figure, definition=defined)
 
 
 def _over(value: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from dash import html
 from dash.development.base_component import Component
 
+from frontend import specs
 from frontend.api import Catalog, Job
 from frontend.plots import theme as themes
 from frontend.views.budgets import symbols
@@ -35,6 +36,7 @@ def example(
         "job": job["id"],
         "name": job["name"] or job["id"],
         "attacks": attacks,
+        "examples": _examples(catalog, job),
         "weights": _relative(attacks),
         "chance": CHANCE if any(one["name"] == CHANCE for one in attacks) else None,
     }
@@ -44,6 +46,13 @@ def example(
         className="example",
         **{"data-example": json.dumps(told), "data-moves": chosen},
     )
+
+
+def _examples(catalog: Catalog, job: Job) -> int | None:
+    """How many test examples there are, where the catalogue tells."""
+    data = specs.find(catalog, "dataset", (job["spec"].get("dataset") or {}).get("name"))
+    count = data["facts"].get("test") if data else None
+    return count if isinstance(count, int) else None
 
 
 def _attacks(catalog: Catalog) -> list[dict[str, Any]]:
@@ -174,9 +183,19 @@ def _plots(look: themes.Theme) -> list[Component]:
         "example-grid1": ("both", "Accuracy over both budgets", "the other network", grid),
     }
     return [
-        plot_card(key, title, html.Span(about, id=f"{key}-about"), figure, className=f"for-{moves}")
+        plot_card(
+            key,
+            title,
+            html.Span(about, id=f"{key}-about"),
+            figure,
+            definition=DEFINED.get(key),
+            className=f"for-{moves}",
+        )
         for key, (moves, title, about, figure) in shown.items()
     ]
+
+
+DEFINED = {"example-lines": "example-grid0", "example-grid1": "example-grid0"}
 
 
 def _empty(look: themes.Theme, xaxis: Any, yaxis: Any, **more: Any) -> Any:

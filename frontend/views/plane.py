@@ -103,13 +103,13 @@ def cards(scheme: str, models: Sequence[tuple[Job, Saved | None]], over: str) ->
     }[over]
     lines = [line(_name(job), found, MISSING) for job, found in models]
     surfaces = [
-        plot_card(f"plane-surface{at}", f"{_name(job)}: surface", about, _scene(look))
+        _card(f"plane-surface{at}", f"{_name(job)}: surface", about, _scene(look))
         if found
         else nothing(job)
         for at, (job, found) in enumerate(models)
     ]
     contours = [
-        plot_card(f"plane-contour{at}", f"{_name(job)}: contour", about, _flat(look, over))
+        _card(f"plane-contour{at}", f"{_name(job)}: contour", about, _flat(look, over))
         for at, (job, found) in enumerate(models)
         if found
     ]
@@ -120,6 +120,10 @@ def cards(scheme: str, models: Sequence[tuple[Job, Saved | None]], over: str) ->
             html.P("", id="landscape-told", className="card-note", **{"aria-live": "polite"}),
         ]
     )
+
+
+def _card(key: str, title: str, about: str, figure: Any) -> Component:
+    return plot_card(key, title, about, figure, definition=NAME)
 
 
 def nothing(job: Job) -> Component:

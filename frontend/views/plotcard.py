@@ -32,19 +32,21 @@ def plot_card(
     figure: go.Figure,
     *,
     log: bool | None = None,
-    definition: str | None = None,
+    definition: str | Definition | None = None,
     notes: Sequence[str] = (),
     className: str = "",
 ) -> Component:
-    """`log` is where the log/lin switch stands, None for no switch."""
-    found = DEFINITIONS.get(definition or key)
+    """`log` is where the log/lin switch stands, None for no switch; `definition` is one, or the
+    key of one where the card's own is not its key."""
+    if not isinstance(definition, Definition):
+        definition = DEFINITIONS.get(definition or key)
     named = _legend(figure)
     return html.Section(
         [
             html.Div(
                 [
                     html.Div([html.H2(title), html.P(about, className="about")]),
-                    _tools(key, title, log, found),
+                    _tools(key, title, log, definition),
                 ],
                 className="card-head",
             ),
@@ -52,7 +54,7 @@ def plot_card(
             if named
             else _place(key, title, figure),
             *_notes(notes),
-            _definition(key, title, found) if found else None,
+            _definition(key, title, definition) if definition else None,
         ],
         id=ids.plot_id(key),
         className=f"card plot-card {'listed' if named else ''} {className}".strip(),

@@ -26,7 +26,7 @@ FIGURES = {
     "accuracy": "Accuracy",
     "ece": "Calibration error",
     "nll": "Negative log-likelihood",
-    "auroc": "Out of distribution",
+    "auroc": "AUROC, other data",
     "parameters": "Parameters",
     "macs": "Multiply-adds",
 }

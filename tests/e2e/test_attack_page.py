@@ -55,6 +55,20 @@ def flipped(page: Page) -> tuple[int, float]:
     return int(said[1]), float(said[2])
 
 
+def test_an_example_that_is_not_there_leaves_no_plots_of_another(
+    page: Page, explorer: Explorer, networks: tuple[str, str]
+) -> None:
+    page.goto(f"{explorer.url}/lab/attack?job={networks[0]}")
+    expect(page.locator("#example-said")).to_contain_text("true class", timeout=ANSWER_MS)
+    expect(page.locator("#card-example-bars")).to_be_visible()
+    page.locator("#example-index").fill("360")
+    expect(page.locator("#example-pictures")).to_contain_text("There is no example 360")
+    expect(page.locator("#card-example-bars")).to_be_hidden()
+    page.locator("#example-index").fill("359")
+    expect(page.locator("#card-example-bars")).to_be_visible()
+    expect(page.locator("#example-said")).to_contain_text("true class")
+
+
 def test_the_curve_the_pictures_and_the_words_tell_the_same_flips(
     page: Page, explorer: Explorer, networks: tuple[str, str]
 ) -> None:
