@@ -1,4 +1,5 @@
-"""Every benchmark, or the ones named: python -m bench [training latency ...].
+"""Every benchmark, or the ones named: python -m bench [training latency ...]. `load` takes ten
+minutes and runs by its name alone.
 
 Ratios are taken within one run, in turns, so that a noisy machine disturbs both sides alike.
 """

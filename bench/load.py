@@ -1,0 +1,218 @@
+"""The load that a busy cluster makes: points from many jobs at once, viewers, and readers.
+
+The API, the recorder and a broker run as in production. Tellers are processes that hold leases and
+tell events through the worker's own sink, so that no training takes the cores; viewers read event
+streams; one reader asks what pages ask. Every point that was told is counted in the store.
+`LOAD_SECONDS` sets how long it goes on evenly, 300 unless told.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sqlite3
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import httpx
+import psutil
+import redis
+
+from bench.table import Row
+from tests.broker import running_broker
+from tests.e2e.explorer import ROOT, free_port, until
+from worker.contract.events import Teller
+from worker.contract.wire import BELL, lease_key, lease_value
+from worker.sinks import RedisStream
+
+SECONDS = float(os.environ.get("LOAD_SECONDS", "300"))
+RATE, BURST, BURST_S = 50_000, 200_000, 10.0
+"""Points a second, evenly and in a burst."""
+JOBS, TELLERS, VIEWERS, NAMES = 20, 2, 20, 10
+TICK_S = 0.05
+SUBMITTED = 200
+TOKEN = "token-of-the-benchmark"
+SPEC = {"kind": "train", "spec": {"dataset": {"name": "digits"}, "model": {"name": "mlp"}}}
+
+
+def rows() -> Iterator[Row]:
+    with serving() as (client, pids, env):
+        yield submitted(client)
+        for what, rate, seconds in (("", RATE, SECONDS), (" in a burst", BURST, BURST_S)):
+            yield from loaded(client, pids, env, what, rate, seconds)
+
+
+@contextmanager
+def serving() -> Iterator[tuple[httpx.Client, dict[str, int], dict[str, str]]]:
+    """A client of the API, the processes by name, and their environment."""
+    port = free_port()
+    with TemporaryDirectory() as folder, running_broker(Path(folder)) as broker, ExitStack() as all:
+        env = {**os.environ, **broker.env, "NORMSCOPE_API_PORT": str(port)}
+        env["NORMSCOPE_TOKEN"] = TOKEN
+        assert broker.process is not None
+        pids = {"broker": broker.process.pid}
+        for name in ("api", "recorder"):
+            command = [sys.executable, "-m", f"backend.{name}"]
+            process = all.enter_context(subprocess.Popen(command, cwd=ROOT, env=env))
+            all.callback(process.terminate)
+            pids[name] = process.pid
+        url, headers = f"http://127.0.0.1:{port}/api/v1", {"Authorization": f"Bearer {TOKEN}"}
+        with httpx.Client(base_url=url, headers=headers, timeout=60) as client:
+            until(lambda: _up(client), 30, "the API did not answer")
+            yield client, pids, env
+
+
+def _up(client: httpx.Client) -> bool:
+    try:
+        return client.get("/healthz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def submitted(client: httpx.Client) -> Row:
+    """Many jobs at once, from many clients."""
+
+    def post(_: int) -> float:
+        began = time.perf_counter()
+        client.post("/jobs", json=SPEC).raise_for_status()
+        return 1000 * (time.perf_counter() - began)
+
+    began = time.perf_counter()
+    with ThreadPoolExecutor(20) as clients:
+        taken = sorted(clients.map(post, range(SUBMITTED)))
+    whole = time.perf_counter() - began
+    return Row(
+        f"{SUBMITTED} jobs submitted at once, p99",
+        f"{taken[int(0.99 * len(taken))]:.0f} ms",
+        "",
+        f"median {statistics.median(taken):.0f} ms, all within {whole:.1f} s",
+    )
+
+
+def loaded(
+    client: httpx.Client,
+    pids: dict[str, int],
+    env: dict[str, str],
+    what: str,
+    rate: int,
+    seconds: float,
+) -> Iterator[Row]:
+    """Points at a rate, with viewers and a reader."""
+    jobs = [client.post("/jobs", json=SPEC).raise_for_status().json()["id"] for _ in range(JOBS)]
+    over = threading.Event()
+    seen, taken = dict.fromkeys(jobs, 0), list[float]()
+    threads = [threading.Thread(target=view, args=(client, job, seen)) for job in jobs[:VIEWERS]]
+    threads.append(threading.Thread(target=read, args=(client, jobs, over, taken)))
+    for thread in threads:
+        thread.start()
+    memory = {name: [_memory(pid)] for name, pid in pids.items()}
+    spawn = multiprocessing.get_context("spawn")
+    with TemporaryDirectory() as spill:
+        url = env["NORMSCOPE_REDIS_URL"]
+        shares = [jobs[index::TELLERS] for index in range(TELLERS)]
+        asked = [(url, share, rate / TELLERS, seconds, spill) for share in shares]
+        tellers = [spawn.Process(target=tell, args=one) for one in asked]
+        for teller in tellers:
+            teller.start()
+        while any(teller.is_alive() for teller in tellers):
+            time.sleep(min(1.0, seconds / 10))
+            for name, pid in pids.items():
+                memory[name].append(_memory(pid))
+    told_at = time.perf_counter()
+    until(lambda: _all_over(client, jobs), 1200, "the recorder does not come after")
+    lag = time.perf_counter() - told_at
+    over.set()
+    for thread in threads:
+        thread.join()
+    stored = _stored(env, jobs)
+    told = NAMES * int(rate / TELLERS / NAMES / (JOBS / TELLERS) * seconds) * JOBS
+    taken.sort()
+    yield Row(
+        f"{rate:,} points a second{what} for {seconds:.0f} s, {VIEWERS} viewers: stored",
+        f"{stored:,} of {told:,}",
+        "all",
+        f"the recorder ended {lag:.1f} s after the last; viewers saw {sum(seen.values()):,}",
+    )
+    yield Row(
+        f"reads of the API meanwhile{what}, p99",
+        f"{taken[int(0.99 * len(taken))]:.0f} ms",
+        "<= 200 ms",
+        f"median {statistics.median(taken):.0f} ms of {len(taken)}",
+    )
+    middle = {name: found[len(found) // 2] for name, found in memory.items()}
+    words = [f"{n} {m[0]:.0f}, {middle[n]:.0f}, {m[-1]:.0f}" for n, m in memory.items()]
+    yield Row(f"memory{what}, MB: before, halfway, at the end", "; ".join(words), "flat", "")
+
+
+def tell(url: str, jobs: list[str], rate: float, seconds: float, spill: str) -> None:
+    """Run in a process of its own: the workers of some jobs."""
+    events = int(rate / NAMES / len(jobs) * seconds)
+    with closing(redis.Redis.from_url(url)) as client:
+        tellers = {job: Teller(job, 1, "bench") for job in jobs}
+        sinks = {job: RedisStream(client, job, Path(spill) / job) for job in jobs}
+        for job in jobs:
+            client.set(lease_key(job), lease_value(1, "bench"), ex=7200)
+            client.xadd(BELL, {"job": job})
+            sinks[job].put(tellers[job].started("cpu", events, 1.0, "bench"))
+        began, done = time.perf_counter(), 0
+        while done < events:
+            due = min(events, int((time.perf_counter() - began) / seconds * events))
+            for step in range(done, due):
+                values = {f"series/{index}": step + index / 10 for index in range(NAMES)}
+                for job in jobs:
+                    sinks[job].put(tellers[job].measured(step, step / events, values))
+            done = max(done, due)
+            time.sleep(TICK_S)
+        for job in jobs:
+            sinks[job].put(tellers[job].finished(events))
+            sinks[job].close(lambda pipe, job=job: pipe.delete(lease_key(job)))
+
+
+def view(client: httpx.Client, job: str, seen: dict[str, int]) -> None:
+    """Count the points of an event stream until its job has ended."""
+    where = f"{client.base_url}events?jobs={job}"
+    with httpx.stream("GET", where, headers=client.headers, timeout=600) as answer:
+        for line in answer.iter_lines():
+            if line.startswith("data:"):
+                seen[job] += line.count('"seq"')
+                if '"state":"succeeded"' in line:
+                    return
+
+
+def read(client: httpx.Client, jobs: list[str], over: threading.Event, taken: list[float]) -> None:
+    """What pages ask, ten times a second: milliseconds of each."""
+    paths = ("/jobs?limit=50", f"/jobs/{jobs[0]}", "/workers", f"/jobs/{jobs[1]}/measurements")
+    with httpx.Client(base_url=client.base_url, headers=client.headers, timeout=60) as own:
+        turn = 0
+        while not over.wait(0.1):
+            params: dict[str, Any] = {"name": "series/1", "points": 1000} if turn % 4 == 3 else {}
+            began = time.perf_counter()
+            own.get(paths[turn % 4], params=params or None).raise_for_status()
+            taken.append(1000 * (time.perf_counter() - began))
+            turn += 1
+
+
+def _memory(pid: int) -> float:
+    return float(psutil.Process(pid).memory_info().rss) / 2**20
+
+
+def _all_over(client: httpx.Client, jobs: list[str]) -> bool:
+    return all(client.get(f"/jobs/{job}").json()["state"] == "succeeded" for job in jobs)
+
+
+def _stored(env: dict[str, str], jobs: list[str]) -> int:
+    """Points in the database, each counted once."""
+    query = "SELECT count(DISTINCT point.series || ':' || seq) FROM point"
+    query += " JOIN series ON series.id = point.series WHERE job IN (" + ",".join("?" * JOBS) + ")"
+    file = Path(env["NORMSCOPE_DATA_DIR"]) / "normscope.sqlite"
+    with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as database:
+        return int(database.execute(query, jobs).fetchone()[0])
