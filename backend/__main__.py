@@ -9,7 +9,7 @@ from contextlib import closing
 from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
-from backend import backup, export, intake, tokens
+from backend import backup, export, intake, retention, tokens
 from backend.store.engine import open_store
 from worker.contract.settings import Settings
 
@@ -17,7 +17,7 @@ from worker.contract.settings import Settings
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m backend")
     commands = parser.add_subparsers(required=True)
-    for part in (tokens, backup, export, intake):
+    for part in (tokens, backup, export, intake, retention):
         part.add_to(commands)
     given = parser.parse_args(arguments)
     try:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
+from backend.store.jobs import PRIORITIES
 from worker.contract.measurement import Number, Shaped
 
 State = Literal["queued", "running", "succeeded", "failed", "cancelled", "interrupted"]
@@ -53,6 +54,7 @@ class Job(BaseModel):
     estimate: dict[str, Any] | None
     cancelling: bool
     owner: str | None = Field(description="the name of the token that asked for it")
+    priority: Literal["low", "normal", "high"]
     cursor: str = Field(description="of its newest recorded measurement: attempt.seq, or 0")
 
 
@@ -158,6 +160,7 @@ def job_document(row: Mapping[str, Any]) -> dict[str, Any]:
         **{name: moment(row[name]) for name in ("created_at", "started_at", "ended_at")},
         "attempt_started_at": moment(row["attempt_at"]),
         "source": _source(row["source"]),
+        "priority": PRIORITIES[row["priority"]],
         "cancelling": row["cancel_at"] is not None and row["ended_at"] is None,
         "cursor": cursor(row["told_attempt"], row["told_seq"]),
     }

@@ -23,9 +23,11 @@ from backend.estimate import (
     of_train,
     require_affordable,
 )
+from backend.handing import hand_out
 from backend.parts import Parts, is_id
 from backend.requests import NewJob, validated
 from backend.store import artifacts, jobs, sweeps
+from backend.store.jobs import PRIORITIES
 from worker.contract import combine, wire
 from worker.contract.catalog import Catalog
 from worker.contract.spec import AttackSpec, DiagnoseSpec, TrainSpec
@@ -173,8 +175,17 @@ def prepared(given: Parts, body: Any) -> tuple[dict[str, Any], NewJob]:
         "estimate": estimated(given, asked, source).document(),
         "catalogue": given.catalog.hash,
         "owner": given.visitor.name,
+        "priority": _priority(given, asked),
     }
     return new, asked
+
+
+def _priority(given: Parts, asked: NewJob) -> int:
+    """403 where somebody else than an admin would overtake all others."""
+    if asked.priority == "high" and given.visitor.role < Role.ADMIN:
+        message = "only an admin's job may go before everybody's"
+        raise Problem(403, f"priority: {message}", [("priority", message)])
+    return PRIORITIES.index(asked.priority)
 
 
 def _first(given: Parts, key: str, digest: str) -> jobs.Row | None:
@@ -213,17 +224,16 @@ def require_share(given: Parts, seconds: float) -> None:
 def queue_all(
     given: Parts, news: Sequence[Mapping[str, Any]], sweep: Mapping[str, Any] | None = None
 ) -> list[jobs.Row]:
-    """Insert and send, all or none: where the broker is away, nothing is left behind."""
+    """Insert, and hand out what there is room for; all or none: where the broker is away, nothing
+    is left behind."""
     given.queue.ping()
     with given.store.write() as connection:
         if sweep is not None:
             sweeps.add(connection, sweep)
         for new in news:
             jobs.add(connection, new)
-        rows = [row for new in news if (row := jobs.get(connection, new["id"])) is not None]
     try:
-        for row in rows:
-            given.queue.send(ticket(row))
+        hand_out(given.store, given.queue)
     except (RedisError, QueueError):
         with given.store.write() as connection:
             for new in news:
@@ -231,18 +241,8 @@ def queue_all(
             if sweep is not None:
                 sweeps.remove(connection, sweep["id"])
         raise
-    return rows
-
-
-def ticket(row: jobs.Row) -> wire.Ticket:
-    """What the job's present attempt needs to know."""
-    return wire.Ticket(
-        job=row["id"],
-        kind=row["kind"],
-        attempt=row["attempt"],
-        spec=row["spec"],
-        source=wire.Source.model_validate(row["source"]) if row["source"] else None,
-    )
+    with given.store.read() as connection:
+        return [row for new in news if (row := jobs.get(connection, new["id"])) is not None]
 
 
 def default_name(asked: NewJob) -> str:

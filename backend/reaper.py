@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Callable
 
-from backend.launch import ticket
+from backend.handing import ticket
 from backend.queue import Hold, Queue
 from backend.store import attempts, jobs
 from backend.store.engine import Store

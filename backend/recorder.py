@@ -32,8 +32,10 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from backend.documents import job_document
+from backend.handing import hand_out
 from backend.queue import Entries, Queue
 from backend.reaper import LEASE_S, RESEND_S, Reaper
+from backend.retention import keep_clean
 from backend.store import jobs, record
 from backend.store.engine import Store, open_store
 from backend.store.jobs import Row
@@ -71,6 +73,7 @@ class Recorder:
         self._told_at: dict[str, float] = {}
         self._returned: dict[tuple[str, int], str | None] = {}
         self._looked = self._trimmed = 0.0
+        self._freed = False
 
     def run(self, stop: threading.Event) -> None:
         """Until told to stop; whatever is away is waited for."""
@@ -103,6 +106,9 @@ class Recorder:
             self._answer(bells)
         if due:
             self._look()
+        if due or self._freed:
+            self._freed = False
+            hand_out(self.store, self.queue)
         self._tell_progress()
 
     def _follow(self) -> None:
@@ -208,6 +214,7 @@ class Recorder:
         if row["state"] in jobs.ENDED:
             self._leave(row["id"])
             self.queue.expire(row["id"])
+            self._freed = True
 
     def _tell_progress(self) -> None:
         """Progress alone is told once a second."""
@@ -252,6 +259,7 @@ def record_all(settings: Settings, url: str, stop: threading.Event) -> int:
     except (SQLAlchemyError, OSError) as error:
         return _refuse(f"the database cannot be opened ({type(error).__name__})")
     queue = Queue(url)
+    threading.Thread(target=keep_clean, args=(settings, store, stop), daemon=True).start()
     Recorder(store, queue).run(stop)
     queue.close()
     store.close()

@@ -55,6 +55,9 @@ class NewJob(_Body):
     spec: TrainSpec | AttackSpec | DiagnoseSpec
     name: Name | None = None
     tags: Tags = []
+    priority: Literal["low", "normal", "high"] = Field(
+        "normal", description="jobs that wait are begun in this order; `high` is an admin's"
+    )
 
 
 class NewProbe(_Body):

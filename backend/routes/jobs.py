@@ -17,6 +17,7 @@ from backend import launch, openapi
 from backend.access import Role
 from backend.documents import Job, Jobs, job_document
 from backend.errors import Problem, bad_field
+from backend.handing import hand_out
 from backend.parts import Given, Parts, job_row, json
 from backend.requests import json_body, optional_body, validated
 from backend.store import attempts, jobs
@@ -196,7 +197,7 @@ def resume(given: Given, id: str) -> Response:
     if changed is None:
         raise Problem(409, "Only a job that failed, was cancelled or interrupted can be resumed.")
     given.queue.revive(id)
-    given.queue.send(launch.ticket(changed))
+    hand_out(given.store, given.queue)
     tell(given, changed)
     return json(job_document(changed), 202)
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from backend.store.tables import artifact
@@ -38,6 +38,11 @@ def newest(connection: Connection, job: str, name: str) -> Row | None:
     query = select(artifact).where(artifact.c.job == job, artifact.c.name == name)
     row = connection.execute(query.order_by(artifact.c.attempt.desc()).limit(1)).mappings().first()
     return None if row is None else dict(row)
+
+
+def forget(connection: Connection, job: str) -> None:
+    """The job's files are gone."""
+    connection.execute(delete(artifact).where(artifact.c.job == job))
 
 
 def new_id() -> str:

@@ -42,6 +42,7 @@ def resume(connection: Connection, row: Row) -> Row | None:
     """A job that failed or was cancelled gets its next attempt, and as many tries as a new one.
     None if somebody else changed it meanwhile."""
     fresh = {"state": "queued", "attempt": row["attempt"] + 1, "tries_from": row["attempt"]}
+    fresh["handed"] = False
     blank = dict.fromkeys(("ended_at", "cancel_at", "error", "eta_s"))
     query = (
         update(job)
@@ -66,12 +67,12 @@ def _changed(connection: Connection, row: Row, values: dict[str, Any]) -> Row | 
 
 
 def waiting_since(connection: Connection, before: float, limit: int = 1000) -> list[Row]:
-    """Jobs that were sent before then and that no worker has begun; and those sent in the future,
-    as it seems once a clock was set back."""
+    """Jobs that the broker was handed before then and that no worker has begun; and those handed in
+    the future, as it seems once a clock was set back."""
     then = or_(job.c.sent_at < before, job.c.sent_at > time.time() + 1)
     query = (
         select(job)
-        .where(job.c.state.in_(("queued", "interrupted")), then)
+        .where(job.c.state.in_(("queued", "interrupted")), job.c.handed.is_(True), then)
         .order_by(job.c.sent_at)
         .limit(limit)
     )

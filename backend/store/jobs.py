@@ -6,7 +6,7 @@ import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, or_, select, update
@@ -18,6 +18,7 @@ Row = dict[str, Any]
 
 UNFINISHED = ("queued", "running", "interrupted")
 ENDED = ("succeeded", "failed", "cancelled")
+PRIORITIES = ("low", "normal", "high")
 
 _SORTS: dict[str, ColumnElement[Any]] = {
     "created_at": job.c.created_at,
@@ -50,7 +51,7 @@ def add(connection: Connection, new: Mapping[str, Any]) -> None:
     """Insert a queued job from its id, kind, name, tags, spec and what else is known of it."""
     now = time.time()
     start = {"state": "queued", "attempt": 1, "created_at": now, "sent_at": now, "summary": {}}
-    place = {"told_attempt": 0, "told_seq": 0, "stream_id": "0-0"}
+    place = {"told_attempt": 0, "told_seq": 0, "stream_id": "0-0", "handed": False}
     connection.execute(insert(job), {**start, **place, "message": "", "published": False, **new})
     _tag(connection, new["id"], new["tags"])
 
@@ -99,6 +100,26 @@ def needing(connection: Connection, source: str) -> list[Row]:
 def sources(source: Mapping[str, Any] | None) -> list[str]:
     """The trainings that a job starts from."""
     return [one["job"] for one in (source, *source.get("peers", []))] if source else []
+
+
+class Ending(NamedTuple):
+    """How far a job is, and when it ended."""
+
+    state: str
+    ended_at: float | None
+
+
+def endings(connection: Connection, id: str | None = None) -> dict[str, Ending]:
+    """Of all jobs, or of one."""
+    query = select(job.c.id, job.c.state, job.c.ended_at)
+    found = connection.execute(query if id is None else query.where(job.c.id == id))
+    return {name: Ending(state, ended_at) for name, state, ended_at in found}
+
+
+def needed(connection: Connection) -> list[str]:
+    """The trainings that unfinished jobs start from."""
+    query = select(job.c.source).where(job.c.state.in_(UNFINISHED), job.c.source.is_not(None))
+    return [one for source in connection.scalars(query) for one in sources(source)]
 
 
 def unpublished(connection: Connection, limit: int = 1000) -> list[Row]:

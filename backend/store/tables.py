@@ -25,6 +25,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    true,
 )
 from sqlalchemy.types import TypeDecorator
 
@@ -83,10 +84,13 @@ job = Table(
     Column("idempotency_key", String(200), unique=True),
     Column("request_hash", String(64)),
     Column("owner", String(32)),
+    Column("priority", Integer, nullable=False, server_default="1"),
+    Column("handed", Boolean, nullable=False, server_default=true()),
     Index("job_by_created", "created_at", "id"),
     Index("job_by_state", "state", "created_at"),
     Index("job_by_published", "published"),
     Index("job_by_sweep", "sweep"),
+    Index("job_waiting", "state", "handed", "priority", "owner", "sent_at"),
 )
 
 sweep = Table(

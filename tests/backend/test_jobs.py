@@ -10,6 +10,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from backend.app import create_app
+from backend.handing import AHEAD
 from backend.queue import Queue
 from backend.recorder import Recorder
 from backend.store.engine import Store
@@ -102,7 +103,8 @@ def test_too_many_jobs_wait(store: Store, queue: Queue, tmp_path: Path) -> None:
         refused = client.post("/jobs", json=train())
         assert refused.status_code == 429
         assert int(refused.headers["retry-after"]) > 0
-        assert queue.waiting() == 2
+        assert len(client.get("/jobs?state=queued").json()["items"]) == 2
+        assert queue.waiting() == AHEAD
 
 
 def test_pages_filters_and_order(client: TestClient) -> None:

@@ -16,6 +16,7 @@ import psutil
 import pytest
 from starlette.testclient import TestClient
 
+from backend.handing import AHEAD
 from backend.queue import Queue
 from backend.store import jobs
 from backend.store.engine import Store, open_store
@@ -117,7 +118,7 @@ def test_without_a_broker_nothing_is_left_behind(tmp_path: Path) -> None:
             assert len(client.get("/jobs").json()["items"]) == 1
             broker.start()
             assert client.post("/jobs", json=train()).status_code == 201
-            assert queue.waiting() == 2
+            assert queue.waiting() == AHEAD
         queue.close()
         store.close()
 

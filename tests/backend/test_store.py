@@ -24,9 +24,10 @@ def new_job(id: str, **more: Any) -> dict[str, Any]:
 
 
 def add(store: Store, *ids: str, **more: Any) -> None:
+    """Jobs that wait, and whose messages the broker was handed."""
     with store.write() as connection:
         for id in ids:
-            jobs.add(connection, new_job(id, **more))
+            jobs.add(connection, new_job(id, **{"handed": True, **more}))
 
 
 def tell(store: Store, job: str, *events: AnyEvent, place: str = "1-0") -> jobs.Row:

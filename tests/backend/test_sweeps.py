@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from backend import sweep
 from backend.errors import Problem
+from backend.handing import AHEAD
 from backend.queue import Queue
 from tests.backend.parts import train
 from worker.contract.wire import QUEUE
@@ -31,7 +32,7 @@ def test_a_grid_becomes_its_product(client: TestClient, queue: Queue) -> None:
     wanted = itertools.product([0.0, 0.1], [[8], [16], [8, 8]], [0, 1])
     assert values == [tuple(map(str, point)) for point in wanted]
     assert found["counts"] == {"queued": 12}
-    assert queue.redis.llen(QUEUE) == 12
+    assert queue.redis.llen(QUEUE) == AHEAD
     listed = client.get(f"/jobs?sweep={found['id']}&sort=created_at").json()["items"]
     assert [job["id"] for job in listed] == [job["id"] for job in found["jobs"]]
     assert listed[3]["spec"]["methods"][1]["strength"] == 0.0
@@ -83,7 +84,7 @@ def test_the_same_key_is_the_same_sweep(client: TestClient, queue: Queue) -> Non
     again = client.post("/sweeps", json=asked(), headers=key)
     assert (first.status_code, again.status_code) == (201, 200)
     assert first.json()["id"] == again.json()["id"]
-    assert queue.redis.llen(QUEUE) == 12
+    assert queue.redis.llen(QUEUE) == AHEAD
     other = client.post("/sweeps", json=asked(seeds=[5]), headers=key)
     assert other.status_code == 409
 

@@ -46,6 +46,9 @@ class Settings(BaseModel):
         604_800, gt=0, description="estimated seconds that a token's jobs may wait and run"
     )
 
+    keep_days: float | None = Field(None, gt=0, description="of the files that jobs left")
+    keep_gb: float | None = Field(None, gt=0, description="room for the files of all jobs")
+    resume_days: float = Field(30, ge=0, description="in which what failed keeps its files")
     import_mb: int = Field(256, ge=1, description="largest archive of jobs, also unpacked")
 
     @property
