@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import threading
 from types import FrameType
 
 import uvicorn
@@ -17,6 +18,7 @@ from backend.app import create_app
 from backend.auth import Gate, token_of
 from backend.patience import Impatient
 from backend.queue import Queue
+from backend.retention import keep_clean
 from backend.store.engine import open_store
 from worker.contract import catalog
 from worker.contract.settings import Settings
@@ -63,7 +65,10 @@ def serve(settings: Settings) -> int:
     )
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda *_: None)  # uvicorn raises it once more when it has ended
+    stop = threading.Event()
+    threading.Thread(target=keep_clean, args=(settings, store, stop), daemon=True).start()
     Server(config).run()
+    stop.set()
     store.close()
     return 0
 

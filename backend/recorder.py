@@ -35,7 +35,6 @@ from backend.documents import job_document
 from backend.handing import hand_out
 from backend.queue import Entries, Queue
 from backend.reaper import LEASE_S, RESEND_S, Reaper
-from backend.retention import keep_clean
 from backend.store import jobs, record
 from backend.store.engine import Store, open_store
 from backend.store.jobs import Row
@@ -259,7 +258,6 @@ def record_all(settings: Settings, url: str, stop: threading.Event) -> int:
     except (SQLAlchemyError, OSError) as error:
         return _refuse(f"the database cannot be opened ({type(error).__name__})")
     queue = Queue(url)
-    threading.Thread(target=keep_clean, args=(settings, store, stop), daemon=True).start()
     Recorder(store, queue).run(stop)
     queue.close()
     store.close()
