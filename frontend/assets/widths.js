@@ -31,7 +31,7 @@
       const [place, beside] = [byId(`widths-value-${name}`), byId(`widths-value-${name}`).closest(".figure").querySelector(".figure-context")];
       if (!found || found.y[page.at] === undefined) {
         place.textContent = "–";
-        beside.textContent = name === "auroc" && page.run ? "not measured against other data" : "";
+        beside.textContent = name === "auroc" && page.run ? "not measured" : "";
         continue;
       }
       const [now, whole] = [found.y[page.at], found.y[found.y.length - 1]];

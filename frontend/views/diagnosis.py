@@ -231,7 +231,10 @@ def _curves(one: Found, group: Sequence[Measurement], look: Theme) -> Component:
 
 def _table(one: Found, item: Measurement) -> Component:
     columns: Mapping[str, Sequence[Any]] = item["value"]["columns"]
-    heads = [html.Th(readings.term(name), scope="col") for name in columns]
+    heads = [
+        html.Th(readings.term(name), scope="col", className=_side(next(iter(cells), "")))
+        for name, cells in columns.items()
+    ]
     rows = [
         html.Tr([html.Td(_written(cell), className=_side(cell)) for cell in row])
         for row in zip(*columns.values(), strict=True)
@@ -249,7 +252,10 @@ def _table(one: Found, item: Measurement) -> Component:
 def _written(cell: Any) -> str:
     if isinstance(cell, bool):
         return "yes" if cell else "no"
-    return words.number(cell, 4) if isinstance(cell, int | float) else str(cell or "–")
+    if isinstance(cell, int | float):
+        return words.number(cell, 4)
+    said = str(cell or "–")
+    return readings.term(said) if said.startswith("layer") else said
 
 
 def _side(cell: Any) -> str:

@@ -78,7 +78,7 @@ def test_curves_of_one_kind_share_a_plot(shown: list[Any]) -> None:
 
 def test_a_table_is_a_table_that_the_live_script_knows(shown: list[Any]) -> None:
     (place,) = [p for p in parts(shown) if getattr(p, "data-measurement", "") == "a/table"]
-    assert text(place).endswith("layershareoklayer10.5000yes")
+    assert text(place).endswith("layershareoklayer 10.5000yes")
 
 
 def test_what_does_not_apply_is_told(shown: list[Any]) -> None:
