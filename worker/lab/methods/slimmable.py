@@ -34,6 +34,10 @@ class Slimmable(Method):
     seed; right answers at 1/4, 1/2 and all of the channels): separate 95.5, 95.9, 96.3 %; sandwich
     94.6, 95.0, 95.6; cut without such training 78.7, 92.1, 96.7. Narrower than the narrowest that
     was trained it falls at once: 32 % at 1/16.
+
+    Four losses added up have up to four times the gradient. Without batch normalisation that wants
+    a smaller rate: the CNN's quarter died at 0.05 (12 % on all of MNIST, 2,814 steps); on 10,000
+    images it is right on 95 % at 0.0125, and on 96 % at 0.05 with batch normalisation.
     """
 
     title: ClassVar[str] = "Slimmable network"
