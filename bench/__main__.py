@@ -11,7 +11,10 @@ import sys
 
 from bench.table import Row, show
 
-ALL = ("training", "methods", "sink", "attacks", "store", "start", "latency", "cancel", "browser")
+ALL = (
+    *("training", "methods", "sink", "attacks", "store", "start", "latency", "cancel"),
+    *("browser", "live", "trackers"),
+)
 
 
 def main(names: list[str]) -> None:
