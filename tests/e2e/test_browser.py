@@ -118,6 +118,18 @@ def test_a_slash_finds_the_jobs_from_a_page_without_a_search(
     expect(page.get_by_label("Search jobs")).to_be_focused()
 
 
+def test_home_and_the_rail_tell_of_the_same_workers(page: Page, explorer: Explorer) -> None:
+    expect(page.locator("#home-workers tr")).to_have_count(1)
+    expect(page.locator("#rail-workers")).to_contain_text("1 worker")
+
+
+def test_a_narrow_launch_keeps_its_button_in_sight(page: Page, explorer: Explorer) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{explorer.url}/launch")
+    page.get_by_role("heading", name="Network", exact=True).scroll_into_view_if_needed()
+    expect(page.locator("#launch-submit")).to_be_in_viewport()
+
+
 def test_the_whole_catalogue_is_there_soon_and_a_card_unfolds(
     page: Page, explorer: Explorer
 ) -> None:
