@@ -31,10 +31,16 @@ def layout(jobs: str = "", sweep: str = "", **query: Any) -> Component:
             dcc.Store(id=ASKED, data={"jobs": ids, "sweep": sweep, "query": query, "names": names}),
             dcc.Store(id=AHEAD),
             dcc.Store(id=LIVE),
-            html.Div([comparison.head(0), parts.skeleton(64), parts.skeleton(304)], id=PAGE),
+            html.Div(_waiting(), id=PAGE),
             *furniture(),
         ]
     )
+
+
+def _waiting() -> list[Component]:
+    """Shapes of what comes. The plot that nobody sees has Plotly loaded in the meantime."""
+    plotly = html.Div(dcc.Graph(), hidden=True)
+    return [comparison.head(0), parts.skeleton(64), parts.skeleton(304), plotly]
 
 
 @callback(Output(PAGE, "children"), Input(ASKED, "data"))

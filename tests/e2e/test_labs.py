@@ -178,6 +178,21 @@ def test_a_zoom_on_compare_shows_every_point_and_a_double_click_the_whole(
     until(lambda: page.evaluate(points) == whole, 90, "the whole does not come back")
 
 
+def test_compare_of_a_running_job_ends_with_every_point(page: Page, explorer: Explorer) -> None:
+    job = train(explorer, epochs=300, log_every=1, diagnostics=[])
+    with explorer.client() as client:
+        until(lambda: "train/loss" in client.get(f"/jobs/{job}").json()["summary"], 90, "no loss")
+        page.goto(f"{explorer.url}/compare?jobs={job}&name=train/loss")
+        explorer.wait_job(job)
+        query = {"name": "train/loss", "points": 20_000}
+        items = client.get(f"/jobs/{job}/measurements", params=query).json()["items"]
+    steps = [item["step"] for item in items]
+    assert len(steps) > 1000
+    drawn = """() => (document.querySelector('#card-cmp-train-loss .js-plotly-plot')?.data ?? [])
+        .map((trace) => trace.x)[0] ?? []"""
+    until(lambda: page.evaluate(drawn) == steps, 90, "points are missing")
+
+
 def test_resume_makes_a_cancelled_job_succeed(page: Page, explorer: Explorer) -> None:
     job = train(explorer, epochs=250)
     with explorer.client() as client:
