@@ -10,6 +10,7 @@ network must be what that job says of itself.
 from __future__ import annotations
 
 import argparse
+import json
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -84,12 +85,14 @@ class Intake:
             try:
                 for job in found.values():
                     _unpack(archive, job, coming / job.id)
+                    _measured(archive, job, _lines_of(coming, job))
                 with self.store.write() as connection:
                     new = [j for j in found.values() if not _here(connection, j, specs[j.id])]
                     for job in found.values():
                         self._require_sources(connection, job, specs)
                     for job in new:
                         self._add(connection, archive, job, specs[job.id])
+                        _add_measured(connection, job, _lines_of(coming, job))
                     for job in new:
                         _settle(coming / job.id, artifacts / job.id)
             finally:
@@ -116,6 +119,8 @@ class Intake:
         if job.source is not None and job.source.job != job.spec.get("source"):
             raise ArchiveError(f"{place}: source: not that of the spec")
         for origin in (job.source, *job.source.peers) if job.source else ():
+            if origin is not job.source and origin.peers:
+                raise ArchiveError(f"{place}: source: a peer has no peers")
             row = jobs.get(connection, origin.job)
             known = specs.get(origin.job) or (row["spec"] if row else None)
             if known not in (None, origin.spec, self._spec(job.id, "train", origin.spec)):
@@ -131,7 +136,6 @@ class Intake:
         row |= {"info": info, "owner": self.owner}
         files = [_file(archive, job.id, file) for file in told["files"]]
         stored.add(connection, {**row, "sent_at": job.created_at}, files)
-        stored.add_measured(connection, job.id, _lines(archive, job))
 
 
 def _place(id: str) -> str:
@@ -191,6 +195,21 @@ def _source(origin: Origin) -> dict[str, Any]:
 def _file(archive: Reader, job: str, file: dict[str, Any]) -> dict[str, Any]:
     member = archive.members[f"{_place(job)}/{file['attempt']}/{file['name']}"]
     return {**file, "job": job, "bytes": member.bytes, "sha256": member.sha256}
+
+
+def _lines_of(coming: Path, job: Carried) -> Path:
+    return coming / f"{job.id}.jsonl"
+
+
+def _measured(archive: Reader, job: Carried, path: Path) -> None:
+    """Measurements held to their form before the database is: that is the longer part."""
+    with path.open("w") as file:
+        file.writelines(f"{json.dumps(line)}\n" for line in _lines(archive, job))
+
+
+def _add_measured(connection: Connection, job: Carried, path: Path) -> None:
+    with path.open() as file:
+        stored.add_measured(connection, job.id, map(json.loads, file))
 
 
 def _lines(archive: Reader, job: Carried) -> Iterator[dict[str, Any]]:

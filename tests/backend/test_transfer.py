@@ -151,6 +151,11 @@ def test_an_attack_brings_the_network_that_it_is_of(
     client: TestClient, other: TestClient, attack: str
 ) -> None:
     archive = client.get(f"/jobs/{attack}/export").content
+    members, name = opened(archive)[0], f"jobs/{attack}/job.json"
+    job = json.loads(members[name])
+    job["source"]["peers"] = [{**job["source"], "peers": [job["source"]]}]
+    refused = take(other, closed({**members, name: json.dumps(job).encode()}))
+    assert (refused.status_code, "a peer has no peers" in refused.text) == (422, True)
     answer = take(other, archive)
     assert answer.status_code == 201, answer.text
     assert [job["id"] for job in answer.json()["items"]] == ["trained", attack]
