@@ -153,7 +153,8 @@ def test_an_attack_brings_the_network_that_it_is_of(
     archive = client.get(f"/jobs/{attack}/export").content
     members, name = opened(archive)[0], f"jobs/{attack}/job.json"
     job = json.loads(members[name])
-    job["source"]["peers"] = [{**job["source"], "peers": [job["source"]]}]
+    source = job["source"]
+    job["source"] = {**source, "peers": [{**source, "peers": [source]}]}
     refused = take(other, closed({**members, name: json.dumps(job).encode()}))
     assert (refused.status_code, "a peer has no peers" in refused.text) == (422, True)
     answer = take(other, archive)
