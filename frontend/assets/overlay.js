@@ -33,10 +33,11 @@
     const dashes = values(page, dash);
     const facets = values(page, facet);
     const found = new Map();
+    const crowd = colors.length > CYCLE.length * DASHES.length; // no two would differ: a solid line draws faster
     for (const job of page.jobs) {
       const hue = colors.indexOf(color === "job" ? job.id : value(job, color));
       const [name, turn] = shades(hue);
-      const line = dash === "none" ? turn : DASHES[dashes.indexOf(value(job, dash)) % DASHES.length];
+      const line = dash === "none" ? (crowd ? "solid" : turn) : DASHES[dashes.indexOf(value(job, dash)) % DASHES.length];
       const label = [value(job, color), dash === "none" ? "" : `${short(dash)} ${value(job, dash)}`].filter(Boolean).join(", ");
       found.set(job.id, { label, color: scope.draw.color(name), dash: line, facet: facets.indexOf(value(job, facet)) });
     }
