@@ -1,5 +1,5 @@
-"""Every benchmark, or the ones named: python -m bench [training latency ...]. `load` takes ten
-minutes and runs by its name alone.
+"""Every benchmark, or the ones named: python -m bench [training latency ...]. `load` and
+`trackers` take ten minutes each and run by their names alone.
 
 Ratios are taken within one run, in turns, so that a noisy machine disturbs both sides alike.
 """
@@ -13,7 +13,7 @@ from bench.table import Row, show
 
 ALL = (
     *("training", "methods", "sink", "attacks", "store", "start", "latency", "cancel"),
-    *("browser", "live", "trackers"),
+    *("browser", "live"),
 )
 
 
