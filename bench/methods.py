@@ -28,7 +28,7 @@ from worker.lab.core.step import Step
 from worker.lab.core.task import Split, Task
 
 BATCH = TrainSpec.model_fields["batch_size"].default
-TURNS, CLOSE_TURNS, STEPS = 30, 100, 4
+TURNS, CLOSE_TURNS, STEPS = 60, 250, 2
 """`CLOSE_TURNS` of what is held to a few per cent."""
 DECAY = 1e-3
 PENALTIES: dict[str, list[dict[str, Any]]] = {
