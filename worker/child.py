@@ -20,7 +20,7 @@ from worker.lease import Lease
 from worker.limits import Limits
 from worker.presence import Presence
 from worker.sinks import RedisStream
-from worker.warm import load, rehearse
+from worker.warm import load, measured, rehearse
 
 HAND_BACK_S = 1.0
 
@@ -50,6 +50,7 @@ class Child:
         warmth = load(settings)
         self.presence = Presence(self.client, warmth.device, warmth.flops_per_s)
         rehearse(settings)
+        self.presence.measured(measured().flops_per_s)
 
     def close(self) -> None:
         self.presence.close()

@@ -78,11 +78,12 @@ class Told:
         self.changes["summary"] = {**self.now("summary"), **scalars}
 
     def _left(self, step: int, at: float) -> float | None:
-        """Seconds that are left, if steps go on as they went."""
+        """Seconds that are left, if steps go on as they went in this attempt."""
         steps, began = self.now("steps"), self.now("attempt_at")
-        if self.now("state") != "running" or not steps or not step or began is None:
+        done = step - int((self.now("info") or {}).get("resumed_at") or 0)
+        if self.now("state") != "running" or not steps or done <= 0 or began is None:
             return None
-        return float(round(max(0.0, at - began) / step * max(0, steps - step), 3))
+        return float(round(max(0.0, at - began) / done * max(0, steps - step), 3))
 
     def _saved(self, event: Mapping[str, Any]) -> None:
         self.saved.append({**event, "name": _text(event["name"])})

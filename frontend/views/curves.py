@@ -107,7 +107,8 @@ def _toolbar(told: Told, wanted: Wanted) -> Component:
         before = f"attempt {last}" if last == 1 else f"attempts 1 to {last}"
         at = resumed_at(told.job)
         shown = f"went on from step {at}" if at else "is shown"
-        notes.append(f"Attempt {told.job['attempt']} {shown}; {before} lost the worker.")
+        why = "lost its worker or was stopped with it"
+        notes.append(f"Attempt {told.job['attempt']} {shown}; {before} {why}.")
     choices = [(along, label, along == wanted.along) for along, label in XS]
     return html.Div(
         [

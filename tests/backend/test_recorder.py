@@ -237,6 +237,20 @@ def test_what_a_lost_attempt_told_before_the_next_began_is_kept(store: Store, qu
     assert told == [(1, 1, 1.0), (1, 2, 2.0), (2, 3, -3.0)]
 
 
+def test_the_time_left_is_that_of_the_steps_since_the_attempt_went_on(
+    store: Store, queue: Queue
+) -> None:
+    add(store, "a")
+    recorder = Recorder(store, queue)
+    teller = Teller("a", 1, "w")
+    queue.redis.set(lease_key("a"), "1:w", px=60_000)
+    queue.redis.xadd(BELL, {"job": "a"})
+    started = teller.started("cpu", 1000, 10.0, "hash", resumed_at=800)
+    put(queue, "a", started, teller.measured(850, 8.5, {"x": 1.0}, started.time + 5))
+    until(lambda: row_of(store, "a")["step"] == 850, lambda: recorder.turn(1))
+    assert row_of(store, "a")["eta_s"] == pytest.approx(15.0, abs=0.01)
+
+
 def test_a_job_handed_back_starts_again_at_once(store: Store, queue: Queue) -> None:
     add(store, "a")
     recorder = Recorder(store, queue)
