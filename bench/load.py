@@ -108,18 +108,55 @@ def loaded(
 ) -> Iterator[Row]:
     """Points at a rate, with viewers and a reader."""
     jobs = [client.post("/jobs", json=SPEC).raise_for_status().json()["id"] for _ in range(JOBS)]
+    with watched(client, jobs) as (seen, taken):
+        memory = told(env["NORMSCOPE_REDIS_URL"], jobs, rate, seconds, pids)
+        began = time.perf_counter()
+        until(lambda: _all_over(client, jobs), 1200, "the recorder does not come after")
+        lag = time.perf_counter() - began
+    yield Row(
+        f"{rate:,} points a second{what} for {seconds:.0f} s, {VIEWERS} viewers: stored",
+        f"{_stored(env, jobs):,} of {JOBS * NAMES * _events(rate, seconds):,}",
+        "all",
+        f"the recorder ended {lag:.1f} s after the last; viewers saw {sum(seen.values()):,}",
+    )
+    taken.sort()
+    yield Row(
+        f"reads of the API meanwhile{what}, p99",
+        f"{taken[int(0.99 * len(taken))]:.0f} ms",
+        "<= 200 ms",
+        f"median {statistics.median(taken):.0f} ms of {len(taken)}",
+    )
+    words = [f"{n} {m[0]:.0f}, {m[len(m) // 2]:.0f}, {m[-1]:.0f}" for n, m in memory.items()]
+    yield Row(f"memory{what}, MB: before, halfway, at the end", "; ".join(words), "flat")
+
+
+@contextmanager
+def watched(client: httpx.Client, jobs: list[str]) -> Iterator[tuple[dict[str, int], list[float]]]:
+    """Viewers and a reader beside the block: points seen by job, milliseconds of every read. The
+    viewers leave when their jobs have ended."""
     over = threading.Event()
     seen, taken = dict.fromkeys(jobs, 0), list[float]()
     threads = [threading.Thread(target=view, args=(client, job, seen)) for job in jobs[:VIEWERS]]
     threads.append(threading.Thread(target=read, args=(client, jobs, over, taken)))
     for thread in threads:
         thread.start()
+    try:
+        yield seen, taken
+    finally:
+        over.set()
+        for thread in threads:
+            thread.join()
+
+
+def told(
+    url: str, jobs: list[str], rate: int, seconds: float, pids: dict[str, int]
+) -> dict[str, list[float]]:
+    """Have all points told; the memory of the processes meanwhile, by name."""
     memory = {name: [_memory(pid)] for name, pid in pids.items()}
     spawn = multiprocessing.get_context("spawn")
     with TemporaryDirectory() as spill:
-        url = env["NORMSCOPE_REDIS_URL"]
         shares = [jobs[index::TELLERS] for index in range(TELLERS)]
-        asked = [(url, share, rate / TELLERS, seconds, spill) for share in shares]
+        asked = [(url, share, _events(rate, seconds), seconds, spill) for share in shares]
         tellers = [spawn.Process(target=tell, args=one) for one in asked]
         for teller in tellers:
             teller.start()
@@ -127,35 +164,16 @@ def loaded(
             time.sleep(min(1.0, seconds / 10))
             for name, pid in pids.items():
                 memory[name].append(_memory(pid))
-    told_at = time.perf_counter()
-    until(lambda: _all_over(client, jobs), 1200, "the recorder does not come after")
-    lag = time.perf_counter() - told_at
-    over.set()
-    for thread in threads:
-        thread.join()
-    stored = _stored(env, jobs)
-    told = NAMES * int(rate / TELLERS / NAMES / (JOBS / TELLERS) * seconds) * JOBS
-    taken.sort()
-    yield Row(
-        f"{rate:,} points a second{what} for {seconds:.0f} s, {VIEWERS} viewers: stored",
-        f"{stored:,} of {told:,}",
-        "all",
-        f"the recorder ended {lag:.1f} s after the last; viewers saw {sum(seen.values()):,}",
-    )
-    yield Row(
-        f"reads of the API meanwhile{what}, p99",
-        f"{taken[int(0.99 * len(taken))]:.0f} ms",
-        "<= 200 ms",
-        f"median {statistics.median(taken):.0f} ms of {len(taken)}",
-    )
-    middle = {name: found[len(found) // 2] for name, found in memory.items()}
-    words = [f"{n} {m[0]:.0f}, {middle[n]:.0f}, {m[-1]:.0f}" for n, m in memory.items()]
-    yield Row(f"memory{what}, MB: before, halfway, at the end", "; ".join(words), "flat", "")
+    return memory
 
 
-def tell(url: str, jobs: list[str], rate: float, seconds: float, spill: str) -> None:
+def _events(rate: int, seconds: float) -> int:
+    """Of each job, each with a point of every name."""
+    return int(rate * seconds / NAMES / JOBS)
+
+
+def tell(url: str, jobs: list[str], events: int, seconds: float, spill: str) -> None:
     """Run in a process of its own: the workers of some jobs."""
-    events = int(rate / NAMES / len(jobs) * seconds)
     with closing(redis.Redis.from_url(url)) as client:
         tellers = {job: Teller(job, 1, "bench") for job in jobs}
         sinks = {job: RedisStream(client, job, Path(spill) / job) for job in jobs}
