@@ -36,7 +36,7 @@
   function again(attempt) {
     const fresh = { log: {}, latest: {}, first: {}, pace: [], rate: null, until: 0, gap: 0, asked: new Set(), progress: null, began: null };
     Object.assign(page, fresh, { attempt, state: "running" });
-    scope.readout.badge(page.state);
+    scope.readout.became(page);
     renew("plots");
     renew("head");
   }
@@ -128,7 +128,7 @@
     if (told !== page.told) {
       Object.assign(page, { told, state: job.state });
       if (job.progress && job.progress.steps) page.steps = job.progress.steps;
-      scope.readout.badge(page.state);
+      scope.readout.became(page);
       renew("head");
       if (ended()) window.setTimeout((close) => ended() && close(), 4000, page.close);
     }

@@ -157,12 +157,27 @@
     return { share: done / all, words: [`${done} of ${all} diagnostics`], left: [] };
   }
 
-  // The state as its word, at once; the rest of the head comes from the server.
-  function badge(state) {
+  // The state's word with what follows from it: progress, and the buttons that it allows. The
+  // server's own words, of how long it took and what to do next, come after.
+  function became(page) {
+    const { state } = page;
     const place = document.getElementById("job-state");
     if (!place) return;
     write(place, state);
     place.className = `state state-${scope.STATE_COLORS[state] || "gray"}`;
+    for (const part of document.querySelectorAll("[data-in]")) part.hidden = !part.dataset.in.split(" ").includes(state);
+    ended(page);
+  }
+
+  const AT_END = { succeeded: "done", failed: "stopped", cancelled: "cancelled" };
+
+  function ended(page) {
+    const box = document.getElementById("job-progress");
+    if (!box || !(page.state in AT_END)) return;
+    write(box.querySelector(".progress-text"), AT_END[page.state]);
+    if (page.state !== "succeeded") return;
+    box.querySelector(".bar-done").style.transform = "scaleX(1)";
+    box.querySelector(".bar").setAttribute("aria-valuenow", "100");
   }
 
   function stale(shown, lastPoint) {
@@ -175,5 +190,5 @@
     banner.hidden = !shown;
   }
 
-  scope.readout = { say, progress, badge, heard, stale, number, percent, duration };
+  scope.readout = { say, progress, became, heard, stale, number, percent, duration };
 })();

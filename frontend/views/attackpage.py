@@ -71,9 +71,11 @@ async def shown(api: Api, main: str, beside: list[str]) -> tuple[Component, list
 
 
 def _status(job: Job, waiting: str) -> Component:
-    over = job["state"] in about.ENDED
     cancel = html.Button(
-        "Cancel", id=ids.ATTACK_CANCEL, className="plain-button danger", hidden=over
+        "Cancel",
+        id=ids.ATTACK_CANCEL,
+        className="plain-button danger",
+        **about.during(about.ALIVE, job),
     )
     link = dcc.Link("its job", href=f"/jobs/{job['id']}", className="about")
     badge = parts.state_badge(job["state"], id=ids.JOB_STATE)

@@ -91,8 +91,9 @@ async def shown(api: Api, picked: str) -> tuple[Component, list[Component | None
 
 
 def _status(job: Job, waiting: str) -> Component:
-    over = job["state"] in about.ENDED
-    cancel = html.Button("Cancel", id=CANCEL, className="plain-button danger", hidden=over)
+    cancel = html.Button(
+        "Cancel", id=CANCEL, className="plain-button danger", **about.during(about.ALIVE, job)
+    )
     link = dcc.Link("its job", href=f"/jobs/{job['id']}", className="about")
     badge = parts.state_badge(job["state"], id=ids.JOB_STATE)
     return html.Div([badge, about.progress(job, waiting), link, cancel], className="attack-status")

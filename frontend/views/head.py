@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -13,6 +13,7 @@ from frontend import parts, specs, words
 from frontend.api import Catalog, Job
 from frontend.views import ids
 
+ALIVE = ("queued", "running", "interrupted")
 ENDED = ("succeeded", "failed", "cancelled")
 
 ADVICE = {
@@ -88,9 +89,7 @@ def _whose(job: Job) -> list[Any]:
 
 
 def _actions(job: Job) -> list[Any]:
-    over = job["state"] in ENDED
     train, lost = job["kind"] == "train", job["state"] == "failed"
-    labs = _labs(job) if not train or has_network(job) else []
     clone = None
     if train:
         address = f"/launch?clone={job['id']}"
@@ -99,26 +98,39 @@ def _actions(job: Job) -> list[Any]:
         "Resume",
         id=ids.JOB_RESUME,
         className="plain-button",
-        hidden=job["state"] not in ("failed", "cancelled"),
         title="Go on from what the job left last; from the start where it left nothing",
         **{"data-resume": job["id"]},
+        **during(("failed", "cancelled"), job),
     )
     cancelling = bool(job.get("cancelling"))
     end = html.Button(
         "Cancelling" if cancelling else "Cancel",
         id=ids.JOB_CANCEL,
         className="plain-button danger",
-        hidden=over,
         disabled=cancelling,
+        **during(ALIVE, job),
     )
     delete = html.Button(
-        "Delete", id=ids.JOB_DELETE, className="plain-button danger", hidden=not over
+        "Delete", id=ids.JOB_DELETE, className="plain-button danger", **during(ENDED, job)
     )
-    return [*labs, clone, resume, end, delete]
+    return [_labs(job), clone, resume, end, delete]
 
 
-def _labs(job: Job) -> list[Component]:
-    """The labs that go on from here: first the one that the job itself came from."""
+def during(states: Sequence[str], job: Job) -> dict[str, Any]:
+    """Shown in these states alone; the live script keeps to it when the badge changes."""
+    return {"hidden": job["state"] not in states, "data-in": " ".join(states)}
+
+
+def _labs(job: Job) -> Component:
+    """The labs that go on from here, once there is a network."""
+    if job["kind"] != "train":
+        return html.Span(_lab_links(job), className="actions")
+    shown = during(("succeeded",), job) | {"hidden": not has_network(job)}
+    return html.Span(_lab_links(job), className="actions", **shown)
+
+
+def _lab_links(job: Job) -> list[Component]:
+    """First the lab that the job itself came from."""
     network = job["id"] if job["kind"] == "train" else job["spec"].get("source")
     again = job["kind"] == "diagnose"
     attack = parts.button_link(

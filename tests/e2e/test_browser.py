@@ -63,6 +63,22 @@ def test_the_preset_gives_moving_curves_and_an_attack_result(
     assert accuracies > 0
 
 
+# What the page says in the very moment in which the badge becomes "cancelled".
+WATCH_THE_END = """() => {
+    const shown = (id) => Boolean(document.querySelector(id)?.offsetParent);
+    new MutationObserver((_, observer) => {
+        if (document.querySelector('#job-state')?.textContent !== 'cancelled') return;
+        observer.disconnect();
+        window.atTheEnd = {
+            words: document.querySelector('.progress-text').textContent,
+            cancel: shown('#job-cancel'),
+            delete: shown('#job-delete'),
+            resume: shown('#job-resume'),
+        };
+    }).observe(document.body, { childList: true, characterData: true, subtree: true });
+}"""
+
+
 def test_a_curve_grows_while_the_job_trains_and_cancel_ends_it(
     page: Page, explorer: Explorer
 ) -> None:
@@ -76,15 +92,19 @@ def test_a_curve_grows_while_the_job_trains_and_cancel_ends_it(
     )
     assert opened == 0, "history is polled"
     expect(page.locator("#job-progress")).to_contain_text("left")
+    page.evaluate(WATCH_THE_END)
     page.locator("#job-cancel").click()
     page.locator("#job-confirm-yes").click()
     expect(page.locator("#job-state")).to_have_text("cancelled", timeout=60_000)
+    seen = until(lambda: page.evaluate("() => window.atTheEnd"), 60, "the badge did not change")
+    assert "left" not in seen["words"]
+    assert (seen["cancel"], seen["delete"], seen["resume"]) == (False, True, True)
 
 
 STATES = """() => ({
     state: document.querySelector('#job-state')?.textContent,
     words: document.querySelector('.progress-text')?.textContent ?? '',
-    attack: Boolean(document.querySelector('#job-attack')),
+    attack: Boolean(document.querySelector('#job-attack')?.offsetParent),
 })"""
 
 
