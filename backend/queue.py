@@ -63,16 +63,16 @@ class Queue:
         self.celery.send_task(
             wire.TASKS[ticket.kind],
             args=[ticket.job],
-            queue=wire.QUEUE,
+            queue=wire.QUEUES[wire.needs(ticket.spec)],
             task_id=task_id(ticket.job, ticket.attempt),
             ignore_result=True,
             retry=True,
             retry_policy={"max_retries": 1, "interval_start": 0},
         )
 
-    def waiting(self) -> int:
-        """Messages that no worker has taken."""
-        return int(self.redis.llen(wire.QUEUE))
+    def waiting(self, *needs: wire.Needs) -> int:
+        """Messages that no worker has taken, of all jobs or of those with such needs."""
+        return sum(int(self.redis.llen(wire.QUEUES[need])) for need in needs or wire.QUEUES)
 
     def cancel(self, job: str) -> None:
         """Raise the flag that a running job looks at."""

@@ -11,7 +11,7 @@ from backend.queue import Hold, Queue
 from backend.store import attempts, jobs
 from backend.store.engine import Store
 from backend.store.jobs import Row
-from worker.contract.wire import LEASE_MS
+from worker.contract.wire import LEASE_MS, Needs
 
 log = logging.getLogger(__name__)
 
@@ -130,7 +130,9 @@ class Reaper:
         died before it told. One sent twice is harmless: the lease lets only one of them run."""
         with self.store.read() as connection:
             waiting = attempts.waiting_since(connection, time.time() - self.resend_s)
-        if not waiting or self.queue.waiting():
+        silent = {needs for needs in {row["needs"] for row in waiting} if not self._waits(needs)}
+        waiting = [row for row in waiting if row["needs"] in silent]
+        if not waiting:
             return
         holds = self.queue.holds(row["id"] for row in waiting)
         idle = [row for row in waiting if not _held(holds[row["id"]], row)]
@@ -138,6 +140,10 @@ class Reaper:
         for row in begun:
             self.interrupt(row)
         self._resend([row for row in idle if row not in begun])
+
+    def _waits(self, needs: Needs) -> bool:
+        """Whether a message for workers of such a kind is still to be taken."""
+        return self.queue.waiting(needs) > 0
 
     def _resend(self, rows: list[Row]) -> None:
         for row in rows:

@@ -104,7 +104,9 @@ class Artifact(TypedDict):
 class Worker(TypedDict):
     name: str
     device: str
-    state: Literal["idle", "busy"]
+    kind: Literal["cpu", "cuda"]
+    state: Literal["idle", "busy", "lost"]
+    reason: str
     job: str | None
 
 

@@ -14,6 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 
 from backend.errors import RETRY_S, Problem
 from backend.parts import Given, Parts, json
+from worker.contract.wire import WorkerCard
 
 router = APIRouter(tags=["health"])
 
@@ -60,6 +61,6 @@ def _ask_database(given: Parts) -> None:
         connection.execute(text("SELECT 1"))
 
 
-def _require(workers: list[Any]) -> None:
-    if not workers:
-        raise LookupError("no worker is alive")
+def _require(workers: list[WorkerCard]) -> None:
+    if all(card.state == "lost" for card in workers):
+        raise LookupError("no worker takes jobs")

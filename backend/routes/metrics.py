@@ -60,10 +60,12 @@ class Figures(Collector):
 
 def _at_the_broker(broker: Broker) -> Iterator[Metric]:
     busy = sum(card.state == "busy" for card in broker.workers)
+    lost = sum(card.state == "lost" for card in broker.workers)
     for name, help, value in (
         ("messages_waiting", "messages no worker has taken", broker.messages),
         ("workers", "workers alive", len(broker.workers)),
         ("workers_busy", "workers that run a job", busy),
+        ("workers_lost", "workers that miss their GPU and take no jobs", lost),
         ("recorders", "recorders that get through their rounds", broker.recorders),
         ("lease_seconds", "since the stalest lease was renewed", broker.lease_s),
         ("recorder_lag_seconds", "told but not yet recorded, at most", broker.lag_s),

@@ -13,12 +13,15 @@ from sqlalchemy import ColumnElement, Connection, Select, delete, func, insert, 
 from sqlalchemy import tuple_ as pair
 
 from backend.store.tables import job, job_tag
+from worker.contract.wire import needs
 
 Row = dict[str, Any]
 
 UNFINISHED = ("queued", "running", "interrupted")
 ENDED = ("succeeded", "failed", "cancelled")
 PRIORITIES = ("low", "normal", "high")
+LONG_S = 60.0
+"""A job that is expected to take longer lets those pass that are not."""
 
 _SORTS: dict[str, ColumnElement[Any]] = {
     "created_at": job.c.created_at,
@@ -52,8 +55,14 @@ def add(connection: Connection, new: Mapping[str, Any]) -> None:
     now = time.time()
     start = {"state": "queued", "attempt": 1, "created_at": now, "sent_at": now, "summary": {}}
     place = {"told_attempt": 0, "told_seq": 0, "stream_id": "0-0", "handed": False}
-    connection.execute(insert(job), {**start, **place, "message": "", "published": False, **new})
+    size = {"needs": needs(new["spec"]), "long": _is_long(new.get("estimate"))}
+    row = {**start, **place, **size, "message": "", "published": False, **new}
+    connection.execute(insert(job), row)
     _tag(connection, new["id"], new["tags"])
+
+
+def _is_long(estimate: Mapping[str, Any] | None) -> bool:
+    return estimate is not None and estimate["seconds"] > LONG_S
 
 
 def get(connection: Connection, id: str) -> Row | None:

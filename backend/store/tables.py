@@ -25,6 +25,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     true,
 )
 from sqlalchemy.types import TypeDecorator
@@ -86,6 +87,8 @@ job = Table(
     Column("owner", String(32)),
     Column("priority", Integer, nullable=False, server_default="1"),
     Column("handed", Boolean, nullable=False, server_default=true()),
+    Column("needs", String(8), nullable=False, server_default="any"),
+    Column("long", Boolean, nullable=False, server_default=false()),
     Index("job_by_created", "created_at", "id"),
     Index("job_by_state", "state", "created_at"),
     Index("job_by_published", "published"),

@@ -54,7 +54,7 @@
   }
 
   function row(worker) {
-    const doing = made("td", worker.job ? null : worker.state);
+    const doing = made("td", worker.job ? null : [worker.state, worker.reason].filter(Boolean).join(": "));
     if (worker.job) doing.append(scope.link(`/jobs/${worker.job}`, "busy"));
     const found = made("tr", null);
     found.append(made("td", worker.name, { className: "clip" }), made("td", device(worker)), doing);

@@ -100,7 +100,7 @@ def workers(broker: dict[str, Any] | None) -> list[Component]:
         [
             card["name"],
             card["device"],
-            card["state"],
+            f"lost: {card['reason']}" if card["state"] == "lost" else card["state"],
             dcc.Link(card["job"], href=f"/jobs/{card['job']}") if card["job"] else "–",
             words.ago(card["since"]),
         ]

@@ -10,6 +10,7 @@ from dash import ctx
 
 from frontend.api import Api, ApiError, Artifact, Catalog, Job
 from frontend.plots.series import current
+from frontend.views import line
 from frontend.views.curves import Told
 from frontend.views.head import ENDED
 
@@ -94,13 +95,7 @@ async def waiting(api: Api, job: Job) -> str:
         )
     except ApiError:
         return "waiting"
-    if not workers:
-        return "waiting: no worker is alive"
-    ahead = next((at for at, one in enumerate(queue["items"]) if one["id"] == job["id"]), 0)
-    if ahead:
-        return f"waiting: {ahead} {'job' if ahead == 1 else 'jobs'} before it"
-    busy = all(worker["state"] == "busy" for worker in workers)
-    return "next in line; every worker is busy" if busy else "next in line"
+    return line.why(job, queue["items"], workers)
 
 
 def scheme() -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from starlette.testclient import TestClient
 
 from backend.access import Role
@@ -26,13 +27,12 @@ from worker.contract.events import Teller
 V1 = "/api/v1"
 
 
-def working(queue: Queue, count: int) -> None:
+def working(queue: Queue, count: int, device: str = "cpu", **more: Any) -> None:
     """So many workers show their cards."""
     now = time.time()
     for n in range(count):
-        card = wire.WorkerCard(
-            name=f"w{n}", pid=1, host="h", device="cpu", state="idle", since=now, seen=now
-        )
+        told = {"name": f"{device}{n}", "pid": 1, "host": "h", "device": device, "kind": device}
+        card = wire.WorkerCard(**{**told, "state": "idle", "since": now, "seen": now, **more})
         queue.redis.set(wire.worker_key(card.name), card.model_dump_json())
 
 
@@ -43,9 +43,18 @@ def handed(store: Store) -> list[str]:
         return list(connection.execute(text(ask)).scalars())
 
 
-def finish(store: Store, job: str) -> None:
+def first(connection: Connection) -> jobs.Row | None:
+    return waiting.first(connection, "any")
+
+
+def begin(store: Store, job: str, device: str = "cpu") -> Teller:
     tell = Teller(job, 1)
-    write(store, job, tell.started("cpu", 1, 1.0, ""), tell.finished(1))
+    write(store, job, tell.started(device, 1, 1.0, ""))
+    return tell
+
+
+def finish(store: Store, job: str) -> None:
+    write(store, job, begin(store, job).finished(1))
 
 
 def order(store: Store, queue: Queue) -> list[str]:
@@ -179,7 +188,79 @@ def test_in_a_long_queue_all_tokens_have_their_turn(any_store: Store) -> None:
     with any_store.write() as connection:
         for n in range(2000):
             jobs.add(connection, {**new_job(f"{n}"), "owner": f"o{n % 7}", "priority": n % 2})
-        taken = [waiting.take(connection) for _ in range(14)]
+        taken = [waiting.hand(connection, row) for _ in range(14) if (row := first(connection))]
     owners = sorted(row["owner"] for row in taken if row)
     assert owners == sorted(f"o{n % 7}" for n in range(14))
     assert {row["priority"] for row in taken if row} == {1}
+
+
+GPU = {"spec": {"device": "cuda"}}
+LONG, SHORT = {"estimate": {"seconds": 3600.0}}, {"estimate": {"seconds": 3.0}}
+
+
+def test_a_job_that_needs_a_gpu_waits_for_one_and_holds_nobody_up(
+    store: Store, queue: Queue
+) -> None:
+    working(queue, 1)
+    place(store, "g0", "g1", "g2", **GPU)
+    place(store, "a")
+    hand_out(store, queue)
+    assert handed(store) == ["a"]
+    working(queue, 1, "cuda", state="lost")
+    hand_out(store, queue)
+    assert handed(store) == ["a"], "a worker that lost its GPU is none"
+    working(queue, 1, "cuda")
+    hand_out(store, queue)
+    assert set(handed(store)) == {"a", "g0", "g1"}
+    assert (queue.waiting("any"), queue.waiting("cuda")) == (1, 1 + AHEAD)
+    begin(store, "g0", "cuda (a card)")
+    hand_out(store, queue)
+    assert set(handed(store)) == {"a", "g1"}
+
+
+def test_a_short_job_passes_long_ones(store: Store, queue: Queue) -> None:
+    working(queue, 1)
+    place(store, "l0", "l1", **LONG)
+    hand_out(store, queue)
+    assert handed(store) == ["l0"], "a long one goes only where a worker is free for it"
+    told = begin(store, "l0")
+    hand_out(store, queue)
+    assert handed(store) == []
+    place(store, "s0", "s1", **SHORT)
+    hand_out(store, queue)
+    assert handed(store) == ["s0"]
+    write(store, "l0", told.finished(1))
+    assert order(store, queue) == ["s0", "s1", "l1"]
+
+
+def test_a_long_job_that_waited_long_enough_is_passed_no_more(store: Store, queue: Queue) -> None:
+    working(queue, 1)
+    place(store, "l", **LONG, sent_at=time.time() - waiting.PATIENCE_S - 1)
+    place(store, "s", **SHORT)
+    assert order(store, queue) == ["l", "s"]
+
+
+def test_no_short_job_of_lower_priority_passes(store: Store, queue: Queue) -> None:
+    working(queue, 1)
+    place(store, "running")
+    hand_out(store, queue)
+    told = begin(store, "running")
+    place(store, "high", **LONG, priority=2)
+    place(store, "s", **SHORT)
+    hand_out(store, queue)
+    assert handed(store) == []
+    write(store, "running", told.finished(1))
+    assert order(store, queue) == ["high", "s"]
+
+
+def test_a_lost_message_is_sent_again_though_others_wait_for_a_gpu(
+    store: Store, queue: Queue
+) -> None:
+    working(queue, 1, "cuda")
+    place(store, "g", **GPU)
+    place(store, "a")
+    hand_out(store, queue)
+    queue.redis.delete(wire.QUEUE)
+    recorder = Recorder(store, queue, resend_s=0.1)
+    until(lambda: recorder.turn(20) or queue.waiting("any") == 1, 60, "it is not sent again")
+    assert queue.waiting("cuda") == 1

@@ -6,6 +6,7 @@ decided by the job's lease; what came of it is told on the job's stream.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,7 +18,12 @@ TASKS: dict[Kind, str] = {
     "attack": "normscope.attack",
     "diagnose": "normscope.diagnose",
 }
-QUEUE = "normscope"
+Needs = Literal["any", "cuda"]
+"""The device that a job cannot do without."""
+
+QUEUE, CUDA_QUEUE = "normscope", "normscope.cuda"
+QUEUES: dict[Needs, str] = {"any": QUEUE, "cuda": CUDA_QUEUE}
+"""Where a worker takes jobs: every one from the first, one that has a GPU from both."""
 
 BELL = "normscope:bell"
 """Stream: a worker rings with {job} when it starts to tell on a job's stream; with {job,
@@ -97,6 +103,11 @@ SUMS = "normscope:sums"
 """Hash: what recorders counted since the broker was new, by name."""
 
 
+def needs(spec: Mapping[str, Any]) -> Needs:
+    """Of a job that asks for a GPU: no other worker may take it."""
+    return "cuda" if spec.get("device") == "cuda" else "any"
+
+
 class Source(BaseModel):
     """The trained network that an attack or a diagnosis starts from, and those it is set beside."""
 
@@ -146,13 +157,17 @@ class Answer(BaseModel):
 
 
 class WorkerCard(BaseModel):
-    """What a worker process says of itself, renewed every few seconds."""
+    """What a worker process says of itself, renewed every few seconds. One that is `lost` takes no
+    jobs: it is meant to have a device that it has not, and `reason` says so."""
 
     name: str
     pid: int
     host: str
     device: str
-    state: Literal["idle", "busy"]
+    kind: Literal["cpu", "cuda"] = "cpu"
+    memory_bytes: int | None = None
+    state: Literal["idle", "busy", "lost"]
+    reason: str = ""
     job: str | None = None
     since: float
     seen: float
