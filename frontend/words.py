@@ -18,12 +18,12 @@ def number(value: Any, digits: int = 3) -> str:
         return "not a number" if math.isnan(value) else ("∞" if value > 0 else "−∞")
     if value == 0:
         return "0"
-    exponent = math.floor(math.log10(abs(value)))
+    mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
+    exponent = int(power)
     if -3 <= exponent < 6:
         return f"{value:,.{max(digits - 1 - exponent, 0)}f}".replace(",", " ").replace("-", "−")
-    mantissa = value / 10.0**exponent
-    power = str(exponent).translate(_SUPERSCRIPT)
-    return f"{mantissa:.{digits - 1}f} × 10{power}".replace("-", "−")
+    raised = str(exponent).translate(_SUPERSCRIPT)
+    return f"{mantissa} × 10{raised}".replace("-", "−")
 
 
 def percent(value: Any, digits: int = 1) -> str:

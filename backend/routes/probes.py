@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends
@@ -55,8 +56,14 @@ def ask(given: Given, id: str, body: Body) -> Response:
     if answer.code == "internal":
         raise Problem(500, answer.message)
     if answer.code is not None:
-        raise bad_field("probe", answer.message)
+        raise _refused(question.probe, answer.message)
     return json(answer.model_dump(include={"values", "seconds"}))
+
+
+def _refused(probe: Mapping[str, Any], message: str) -> Problem:
+    """422 about the parameter that the lab's message begins with; where it does not, the probe."""
+    name, _, why = message.partition(": ")
+    return bad_field(f"probe.{name}", why) if name in probe else bad_field("probe", message)
 
 
 def _require_desk(given: Parts) -> None:

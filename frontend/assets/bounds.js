@@ -8,7 +8,7 @@
   let page = null;
 
   const value = (run, name) => (run ? run.values[name] : undefined);
-  const percent = (share) => `${scope.draw.number(100 * share, 3)} %`;
+  const percent = (share) => scope.numbers.percent(share);
 
   // --- layer by layer --------------------------------------------------------------------------------
   function layers() {

@@ -6,7 +6,6 @@
   "use strict";
 
   const scope = (window.normscope = window.normscope || {});
-  const SUPERSCRIPT = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
 
   function color(name) {
     const place = document.querySelector("[data-colors]");
@@ -61,17 +60,5 @@
     place.setAttribute("aria-label", `${title}: ${names.join(", ") || "no data"}. The button “data as a table” lists the numbers.`);
   }
 
-  // Four digits, powers of ten where a person would write them.
-  function number(value, digits = 4) {
-    if (typeof value === "string") return { inf: "∞", "-inf": "−∞" }[value] || "not a number";
-    if (!Number.isFinite(value)) return "not a number";
-    if (value === 0) return "0";
-    const size = Math.abs(value);
-    if (size >= 1e-3 && size < 1e6) return String(Number(value.toPrecision(digits))).replace("-", "−");
-    const [mantissa, exponent] = value.toExponential(Math.min(digits, 3) - 1).split("e");
-    const power = [...String(Number(exponent))].map((sign) => SUPERSCRIPT[sign]).join("");
-    return `${mantissa.replace("-", "−")} × 10${power}`;
-  }
-
-  scope.draw = { color, show, graph, number };
+  scope.draw = { color, show, graph, number: (...of) => scope.numbers.exact(...of) };
 })();

@@ -7,41 +7,8 @@
   const SILENT_MS = 6000;
   const PACE_S = 20;
   const STEADY_S = 2;
-  const SUPERSCRIPT = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
 
-  // As frontend/words.py says them.
-  function number(value, digits = 3) {
-    if (value === undefined || value === null) return "–";
-    const x = Number(value === "inf" ? Infinity : value === "-inf" ? -Infinity : value);
-    if (Number.isNaN(x)) return "not a number";
-    if (!Number.isFinite(x)) return x > 0 ? "∞" : "−∞";
-    if (x === 0) return "0";
-    const exponent = Math.floor(Math.log10(Math.abs(x)));
-    if (exponent >= -3 && exponent < 6) {
-      const [whole, part] = Math.abs(x).toFixed(Math.max(digits - 1 - exponent, 0)).split(".");
-      const grouped = whole.replace(/\B(?=(\d{3})+$)/g, " ");
-      return (x < 0 ? "−" : "") + grouped + (part ? "." + part : "");
-    }
-    const power = String(exponent).replace(/[-\d]/g, (sign) => SUPERSCRIPT[sign]);
-    return `${(x / 10 ** exponent).toFixed(digits - 1)} × 10${power}`.replace("-", "−");
-  }
-
-  function percent(value) {
-    return Number.isFinite(value) ? `${(100 * value).toFixed(1)} %` : "–";
-  }
-
-  function duration(seconds) {
-    if (!Number.isFinite(seconds)) return "–";
-    if (seconds < 10) return `${Math.max(seconds, 0).toFixed(0)} s`;
-    const whole = Math.round(seconds);
-    for (const [large, small, scale, rest] of [["d", "h", 86400, 3600], ["h", "min", 3600, 60], ["min", "s", 60, 1]]) {
-      if (whole >= scale) {
-        const left = Math.floor((whole % scale) / rest);
-        return `${Math.floor(whole / scale)} ${large}` + (left ? ` ${left} ${small}` : "");
-      }
-    }
-    return `${whole} s`;
-  }
+  const { number, percent, duration } = scope.numbers;
 
   const FORMATS = {
     number: (page, name) => number(page.latest[name]),
@@ -190,5 +157,5 @@
     banner.hidden = !shown;
   }
 
-  scope.readout = { say, progress, became, heard, stale, number, percent, duration };
+  scope.readout = { say, progress, became, heard, stale };
 })();

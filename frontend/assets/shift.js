@@ -73,7 +73,8 @@
   async function move() {
     place();
     try {
-      const answer = await scope.ask(page.job, { name: "shift", log2: page.log2 }, { lane: "shift" });
+      const log2 = page.free ? page.log2 : []; // the first answer tells which layers take one
+      const answer = await scope.ask(page.job, { name: "shift", log2 }, { lane: "shift" });
       if (here()) await tell(answer);
     } catch (error) {
       if (!error.stale && here()) said(error.message, true);
@@ -86,7 +87,7 @@
     page.before = values["norms/before"].y;
     if (!page.free) {
       build(values.factors);
-      if (page.first) return move();
+      if (page.log2.some(Boolean)) return move();
     }
     const { factor, free } = values.factors.columns;
     factor.forEach((one, at) => {
@@ -105,13 +106,13 @@
   function measures(columns, change, logits) {
     const verdict = (same) => (page.log2.some(Boolean) ? (same ? "invariant" : "moves") : "unshifted");
     const rows = columns.measure.map((name, at) =>
-      row(unbroken(name), scope.draw.number(columns.before[at]), scope.draw.number(columns.after[at]), verdict(columns.invariant[at]))
+      row(unbroken(name), written(columns.before[at]), written(columns.after[at]), verdict(columns.invariant[at]), taken(columns.on[at]))
     );
     const small = change <= ROUNDING * Math.max(logits, 1e-12);
-    rows.push(row("largest change of any logit", "0", scope.draw.number(change, 2), small ? "rounding" : "moves"));
+    rows.push(row("largest change of any logit", "0", written(change, 2), small ? "rounding" : "moves", "on the same test examples"));
     byId("shift-measures").replaceChildren(...rows);
     byId("shift-logits").textContent =
-      `Largest logit ${scope.draw.number(logits)}; in single precision a change of about 10⁻⁶ of it is rounding.`;
+      `Largest logit ${written(logits)}; in single precision a change of about 10⁻⁶ of it is rounding. Diagnose takes sharpness on training examples: compare numbers taken on the same ones.`;
   }
 
   const MEANS = {
@@ -124,7 +125,11 @@
   // A formula is not broken over lines; its name may be.
   const unbroken = (name) => name.replace(/, (.*)$/, (_, formula) => `, ${formula.replaceAll(" ", "\u00a0")}`);
 
-  function row(name, before, after, verdict) {
+  // What a measure of the weights alone is taken on goes without saying.
+  const taken = (on) => (on === "the weights" ? "" : `on ${on}`);
+  const written = (value, digits = 4) => scope.numbers.number(value, digits);
+
+  function row(name, before, after, verdict, on) {
     const made = element("tr", null);
     const number = (text) => element("td", text, { className: "right tight" });
     const dress = { moves: "moves", unshifted: "none" }[verdict] || "stays";
@@ -133,7 +138,9 @@
     last.append(badge);
     const now = number(after);
     if (verdict === "moves") now.classList.add("moved");
-    made.append(element("th", name, { scope: "row" }), number(before), now, last);
+    const head = element("th", name, { scope: "row" });
+    if (on) head.append(element("small", on));
+    made.append(head, number(before), now, last);
     return made;
   }
 
@@ -198,9 +205,9 @@
       const share = (100 * (after - before)) / before;
       const cells = [
         columns.penalty[at], start === "shifted" ? "shifted" : "unshifted",
-        scope.draw.number(before, 5), scope.draw.number(after, 5),
-        `${share > 0 ? "+" : "−"}${scope.draw.number(Math.abs(share), 3)} %`,
-        scope.draw.number(columns["loss after"][at]), scope.draw.number(columns["logit change"][at], 3),
+        written(before, 5), written(after, 5),
+        `${share > 0 ? "+" : "−"}${written(Math.abs(share), 3)} %`,
+        written(columns["loss after"][at]), written(columns["logit change"][at], 3),
       ];
       made.append(...cells.map((text, place) => element("td", text, { className: place > 1 ? "right tight" : "" })));
       return made;

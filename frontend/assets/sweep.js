@@ -105,7 +105,7 @@
     const cells = ys.map((y) => xs.map((x) => mean(page.sweep.jobs.filter((job) => groupOf(job, across) === x && groupOf(job, up) === y).map((job) => measured(job, measure)))));
     const z = cells.map((row) => row.map((one) => (one ? one.middle : null)));
     const trace = {
-      type: "heatmap", x: xs, y: ys, z, text: z.map((row) => row.map((value) => (value === null ? "" : scope.draw.number(value, 3)))), texttemplate: "%{text}",
+      type: "heatmap", x: xs, y: ys, z, text: z.map((row) => row.map((value) => (value === null ? "" : scope.numbers.number(value)))), texttemplate: "%{text}",
       colorscale: [[0, scope.draw.color("blue_wash")], [1, scope.draw.color("blue")]], xgap: 2, ygap: 2, colorbar: { thickness: 10, outlinewidth: 0 },
       zsmooth: false, hovertemplate: `${short(across)} %{x}<br>${short(up)} %{y}<br>${measure} %{z:.4~g}<extra></extra>`,
     };
@@ -127,7 +127,7 @@
     }
     const told = fields().map((path) => `${short(path)} ${text(winner.values[path])}`).join(", ");
     const link = element("a", told, { href: `/jobs/${winner.id}` });
-    const shown = [...new Set([name, held])].map((one) => `${one} ${scope.draw.number(measured(winner, one))}`).join(", ");
+    const shown = [...new Set([name, held])].map((one) => `${one} ${scope.numbers.number(measured(winner, one))}`).join(", ");
     const equal = fit.filter((job) => measured(job, name) === measured(winner, name)).length;
     const tied = equal > 1 ? `; ${equal - 1} more ${equal > 2 ? "are" : "is"} as good` : "";
     place.replaceChildren(link, `: ${shown} (${fit.length} of ${done.length} jobs fit${tied})`);
@@ -142,7 +142,7 @@
       const link = element("td", null);
       link.append(element("a", job.id, { href: `/jobs/${job.id}` }));
       row.append(link, element("td", job.state), ...fields().map((path) => element("td", groupOf(job, path))));
-      row.append(...names.map((name) => element("td", Number.isFinite(measured(job, name)) ? scope.draw.number(measured(job, name)) : "–", { className: "number" })));
+      row.append(...names.map((name) => element("td", Number.isFinite(measured(job, name)) ? scope.numbers.number(measured(job, name)) : "–", { className: "number" })));
       return row;
     });
     byId("sweep-jobs").replaceChildren(head, ...rows);

@@ -10,13 +10,13 @@
   const curve = (name) => page.run && page.run.values[`diagnostic/widths/${name}`];
   const shares = () => (curve("accuracy") || { x: [] }).x;
   const at = (name) => { const found = curve(name); return found ? found.y[page.at] : undefined; };
-  const percent = (value) => `${(100 * value).toFixed(1)} %`;
+  const percent = (value) => scope.numbers.percent(value);
   const grouped = (value) => Math.round(value).toString().replace(/\B(?=(\d{3})+$)/g, " ");
 
   // --- numbers -------------------------------------------------------------------------------------
   const SAY = {
     accuracy: percent, ece: percent, parameters: grouped, macs: grouped,
-    nll: (value) => `${scope.draw.number(value, 3)} nats`, auroc: (value) => scope.draw.number(value, 3),
+    nll: (value) => `${scope.numbers.number(value)} nats`, auroc: (value) => scope.numbers.number(value),
   };
   // Of the sizes the share, of the rest what the whole net has.
   const BESIDE = {

@@ -86,20 +86,8 @@ def _instrument(job: Job) -> Component:
                     bargap=0.3,
                 ),
             ),
-            plot_card(
-                "shift-walk",
-                "Now train from here",
-                "gradient descent; solid: from unshifted weights, dashed: from shifted ones",
-                themes.figure(
-                    look,
-                    [],
-                    xaxis=themes.axis(look, "training step from here", rangemode="tozero"),
-                    yaxis=themes.axis(look, "intrinsic norm ∏‖W‖"),
-                ),
-                log=False,
-                className="shift-walk",
-            ),
-            _training(),
+            html.Div([_training(), _walk(look)], className="shift-training"),
+            _first(),
         ],
         className="shift",
     )
@@ -143,9 +131,13 @@ def _measures() -> Component:
     heads = [html.Th(name, className=side, scope="col") for name, side in names]
     return html.Section(
         [
-            html.Table(
-                [html.Thead(html.Tr(heads)), html.Tbody(id="shift-measures")],
-                className="plain-table shift-measures",
+            html.Div(
+                html.Table(
+                    [html.Thead(html.Tr(heads)), html.Tbody(id="shift-measures")],
+                    className="plain-table shift-measures",
+                ),
+                className="table-place",
+                tabIndex=0,
             ),
             html.P("", id="shift-logits", className="card-note"),
         ],
@@ -154,8 +146,24 @@ def _measures() -> Component:
     )
 
 
+def _walk(look: themes.Theme) -> Component:
+    return plot_card(
+        "shift-walk",
+        "Where training leads",
+        "gradient descent; solid: from unshifted weights, dashed: from shifted ones",
+        themes.figure(
+            look,
+            [],
+            xaxis=themes.axis(look, "training step from here", rangemode="tozero"),
+            yaxis=themes.axis(look, "intrinsic norm ∏‖W‖"),
+        ),
+        log=False,
+        className="shift-walk",
+    )
+
+
 def _training() -> Component:
-    """What a walk is made with, and what its first step did."""
+    """What a walk is made with; the plot and the table beneath show it."""
     fields = [
         _field("lr", "Learning rate", 0.05, 0.0001, 10),
         _field("weight_decay", "Weight decay λ", 0.001, 0, 1),
@@ -163,23 +171,20 @@ def _training() -> Component:
         _field("steps", "Steps", 100, 1, 300),
     ]
     walk = html.Button("Train from here", type="button", className="plain-button", id="shift-train")
-    first = html.Table(id="shift-first", className="plain-table")
-    return html.Section(
-        [
-            html.Div(
-                html.Div(
-                    [
-                        html.H2("One step from here"),
-                        html.P("same function, same batch", className="about"),
-                    ]
-                ),
-                className="card-head",
-            ),
-            html.Div([*fields, walk], className="shift-fields"),
-            html.Div(first, className="table-place", tabIndex=0),
-        ],
-        className="card wide",
-        **{"aria-label": "Train from here"},
+    return parts.card(
+        html.Div([*fields, walk], className="shift-fields"),
+        title="Now train from here",
+        about="under three penalties, from the weights as they are and from the shifted ones",
+    )
+
+
+def _first() -> Component:
+    table = html.Table(id="shift-first", className="plain-table")
+    return parts.card(
+        html.Div(table, className="table-place", tabIndex=0),
+        title="The first of these steps",
+        about="same function, same batch",
+        className="wide",
     )
 
 

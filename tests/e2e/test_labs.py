@@ -54,7 +54,7 @@ def measures(page: Page) -> dict[str, list[str]]:
     """The table of scale shift: before, after and the verdict of each measure."""
     rows: list[list[str]] = page.evaluate(
         """() => [...document.querySelectorAll('#shift-measures tr')]
-            .map((row) => [...row.cells].map((cell) => cell.textContent))"""
+            .map((row) => [...row.cells].map((cell) => cell.firstChild.textContent))"""
     )
     return {row[0].split(",")[0]: row[1:] for row in rows}
 
@@ -62,6 +62,7 @@ def measures(page: Page) -> dict[str, list[str]]:
 def number(text: str) -> float:
     """As it is written on the page, `1.2 × 10⁻⁷` too."""
     plain = text.translate(str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻−", "0123456789--"))
+    plain = re.sub(r"(?<=\d) (?=\d)", "", plain)  # thousands
     mantissa, _, exponent = plain.partition(" × 10")
     return float(mantissa) * 10.0 ** int(exponent or 0)
 
@@ -88,6 +89,21 @@ def test_sliders_move_weight_decay_and_leave_the_function_and_weissi(
     assert logits
     assert number(found["largest change of any logit"][1]) <= 1e-5 * float(logits[1])
     assert found["largest change of any logit"][2] == "rounding"
+    rows = page.locator("#shift-measures tr")
+    sharpness = rows.filter(has_text="SAM sharpness")
+    expect(sharpness).to_contain_text("on the first 100 test examples")
+
+
+@pytest.mark.parametrize("log2", [[1, 0, 0, 0], [1, 0, 1]])
+def test_a_factor_that_no_layer_can_take_is_refused_by_its_name(
+    explorer: Explorer, digits: str, log2: list[float]
+) -> None:
+    with explorer.client() as client:
+        answer = client.post(
+            f"/jobs/{digits}/probes", json={"probe": {"name": "shift", "log2": log2}}
+        )
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["field"] == "probe.log2"
 
 
 def test_train_from_here_draws_a_line_for_each_penalty_and_start(

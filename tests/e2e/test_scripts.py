@@ -1,4 +1,4 @@
-"""The scripts' pure parts, asked in the browser: statistics of Compare, values of a sweep."""
+"""The scripts' pure parts, asked in the browser: statistics, values of a sweep, numbers."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser
 
+from frontend import words
 from tests.e2e.explorer import ROOT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("explorer")]
@@ -42,15 +43,18 @@ QUESTIONS = """() => {
         truths: values("true, false", true),
         lists: values("64; 64 32", [128]),
         none: values(" , ", 0),
+        numbers: [0.12345, 1234.6, -2.5, 1.2e-4, 3e9, 999999.9, 0, "nan", "-inf", null]
+            .map((value) => window.normscope.numbers.number(value)),
+        chosen: [0.05, 8 / 255, 2, 1e-5].map((value) => window.normscope.numbers.exact(value, 3)),
     };
 }"""
 
 
 @pytest.fixture(scope="module")
 def answers(browser: Browser) -> dict[str, Any]:
-    """All answers of one page that has the two scripts and nothing else."""
+    """All answers of one page that has these scripts and nothing else."""
     page = browser.new_page()
-    for script in ("stats.js", "sweepform.js"):
+    for script in ("stats.js", "sweepform.js", "numbers.js"):
         page.add_script_tag(path=ASSETS / script)
     found: dict[str, Any] = page.evaluate(QUESTIONS)
     page.close()
@@ -100,3 +104,9 @@ def test_values_of_a_sweep_as_a_person_writes_them(answers: dict[str, Any]) -> N
     assert answers["names"] == ["sgd", "adamw"]
     assert answers["truths"] == [True, False]
     assert answers["lists"] == [[64], [64, 32]]
+
+
+def test_scripts_write_numbers_as_the_server_does(answers: dict[str, Any]) -> None:
+    values = [0.12345, 1234.6, -2.5, 1.2e-4, 3e9, 999999.9, 0, "nan", "-inf", None]
+    assert answers["numbers"] == [words.number(value) for value in values]
+    assert answers["chosen"] == ["0.05", "0.0314", "2", "1 × 10⁻⁵"]

@@ -96,6 +96,20 @@ def test_bad_factors_are_refused(factors: list[float]) -> None:
         shift(network("mlp"), factors)
 
 
+@pytest.mark.parametrize(("log2", "told"), [([0.0] * 4, "4 given, 3"), ([1, 0, 2], "layer 3")])
+def test_an_exponent_that_no_layer_can_take_is_refused(log2: list[float], told: str) -> None:
+    for name in ("shift", "train_from_here"):
+        with pytest.raises(LabError, match=told):
+            answer(name=name, log2=log2)
+
+
+def test_each_measure_says_what_it_is_taken_on() -> None:
+    columns = answer(name="shift", examples=7)["measures"].columns
+    taken = dict(zip(columns["measure"], columns["on"], strict=True))
+    assert taken["SAM sharpness, ρ = 0.05"] == "the first 7 test examples"
+    assert taken["intrinsic norm, ∏ ‖W‖"] == "the weights"
+
+
 def subject() -> Subject:
     on = task(SHAPE)
     torch.manual_seed(1)

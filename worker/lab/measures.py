@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import nn
@@ -13,11 +14,19 @@ from worker.lab.core.task import Split, Task
 from worker.lab.methods.lp import Lp
 from worker.lab.methods.weissi import Weissi
 
-Measure = Callable[[nn.Module, Task, Split], float]
+Taken = Callable[[nn.Module, Task, Split], float]
 """Of a network, its task, and the examples on which data is needed."""
 
 
-def _penalty(method: Lp | Weissi) -> Measure:
+@dataclass(frozen=True)
+class Measure:
+    """A number of a network; `sees` says whether it looks at examples, or at the weights alone."""
+
+    of: Taken
+    sees: bool = False
+
+
+def _penalty(method: Lp | Weissi) -> Taken:
     def measure(model: nn.Module, task: Task, head: Split) -> float:
         with torch.no_grad():
             return float(sum(method.weight_loss(model, task).values()))
@@ -61,12 +70,12 @@ def _sharpness(model: nn.Module, task: Task, head: Split) -> float:
 
 
 MEASURES: dict[str, Measure] = {
-    "weight decay, ½ Σ ‖W‖²": _penalty(Lp(strength=1)),
-    "L1 penalty, Σ ‖W‖₁": _penalty(Lp(strength=1, p=1, q=1)),
-    "WEISSI, Σ log ‖W‖": _penalty(Weissi(strength=1, floor=0)),
-    "WEISSI, ∏ ‖W‖ over its start": _penalty(Weissi(strength=1, form="product", floor=0)),
-    "intrinsic norm, ∏ ‖W‖": _intrinsic,
-    "spectral product, ∏ ‖W‖₂": _spectral,
-    "input gradient, mean ‖∇ₓ CE‖": _gradient,
-    "SAM sharpness, ρ = 0.05": _sharpness,
+    "weight decay, ½ Σ ‖W‖²": Measure(_penalty(Lp(strength=1))),
+    "L1 penalty, Σ ‖W‖₁": Measure(_penalty(Lp(strength=1, p=1, q=1))),
+    "WEISSI, Σ log ‖W‖": Measure(_penalty(Weissi(strength=1, floor=0))),
+    "WEISSI, ∏ ‖W‖ over its start": Measure(_penalty(Weissi(strength=1, form="product", floor=0))),
+    "intrinsic norm, ∏ ‖W‖": Measure(_intrinsic),
+    "spectral product, ∏ ‖W‖₂": Measure(_spectral),
+    "input gradient, mean ‖∇ₓ CE‖": Measure(_gradient, sees=True),
+    "SAM sharpness, ρ = 0.05": Measure(_sharpness, sees=True),
 }

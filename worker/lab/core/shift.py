@@ -45,6 +45,22 @@ def free_layers(model: nn.Module) -> list[bool]:
     return free
 
 
+def factors(model: nn.Module, log2: Sequence[float]) -> list[float]:
+    """2^log2[l] for each layer, 1 where no exponent is given.
+
+    Raises LabError("bad_spec") for more exponents than layers, and for one other than 0 at a layer
+    that closes its chain: it could not be heeded.
+    """
+    free = free_layers(model)
+    if len(log2) > len(free):
+        raise LabError("bad_spec", f"log2: {len(log2)} given, {len(free)} weight layers")
+    for place, exponent in enumerate(log2):
+        if exponent and not free[place]:
+            told = f"log2: layer {place + 1} closes its chain and takes what is left: give it 0"
+            raise LabError("bad_spec", told)
+    return [2.0**exponent for exponent in log2] + [1.0] * (len(free) - len(log2))
+
+
 @torch.no_grad()
 def shift(model: nn.Module, factors: Sequence[float]) -> Shifted:
     """The same function with W_l multiplied by factors[l] > 0, where that is free to choose.

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from worker.contract.measurement import Curve, Table, Value, number
 from worker.lab.core.layers import Layers
 from worker.lab.core.probe import Probe, Subject
-from worker.lab.core.shift import free_layers, shift
+from worker.lab.core.shift import factors, free_layers, shift
 from worker.lab.core.task import Split
 from worker.lab.measures import MEASURES
 
@@ -26,7 +26,8 @@ class Shift(Probe):
     chain gets whatever keeps the function (core/shift.py). `change` is the largest change of any
     logit on the first `examples` test inputs, `logits` the largest logit, so that rounding can be
     told from change. `factors` are the multipliers used, `free` which of them could be chosen.
-    `measures` compares measures before and after, `norms` the layers' norms.
+    `measures` compares measures before and after and says what each is taken on, `norms` the
+    layers' norms. LabError("bad_spec") for exponents that no layer can take.
     """
 
     title: ClassVar[str] = "Scale shift"
@@ -41,7 +42,7 @@ class Shift(Probe):
 
     def answer(self, subject: Subject, generator: torch.Generator) -> dict[str, Value]:
         layers = Layers.of(subject.model)
-        shifted = shift(subject.model, self.factors(len(layers.modules)))
+        shifted = shift(subject.model, factors(subject.model, self.log2))
         head = subject.task.test.head(self.examples)
         with torch.no_grad():
             before, after = subject.model(head.x), shifted.model(head.x)
@@ -61,11 +62,6 @@ class Shift(Probe):
             "norms/after": _by_layer(norms[1]),
         }
 
-    def factors(self, count: int) -> list[float]:
-        """The multiplier asked for of each of `count` layers."""
-        asked = [2.0**exponent for exponent in self.log2[:count]]
-        return [*asked, *[1.0] * (count - len(asked))]
-
 
 def _by_layer(norms: Tensor) -> Curve:
     return Curve(
@@ -79,9 +75,10 @@ def _by_layer(norms: Tensor) -> Curve:
 def _compared(subject: Subject, shifted: nn.Module, head: Split) -> Table:
     rows = []
     for name, measure in MEASURES.items():
-        was, now = (measure(model, subject.task, head) for model in (subject.model, shifted))
+        was, now = (measure.of(model, subject.task, head) for model in (subject.model, shifted))
         same = abs(now - was) <= SAME * max(abs(was), 1e-12)
-        rows.append((name, number(was), number(now), same))
-    names = ("measure", "before", "after", "invariant")
+        on = f"the first {len(head)} test examples" if measure.sees else "the weights"
+        rows.append((name, number(was), number(now), same, on))
+    names = ("measure", "before", "after", "invariant", "on")
     columns = zip(*rows, strict=True)
     return Table(columns={name: list(c) for name, c in zip(names, columns, strict=True)})

@@ -10,10 +10,9 @@ from pydantic import Field
 
 from worker.contract.measurement import Table, Value, number
 from worker.lab.core.batches import batches
-from worker.lab.core.layers import Layers
 from worker.lab.core.method import Method
 from worker.lab.core.probe import Probe, Subject
-from worker.lab.core.shift import shift
+from worker.lab.core.shift import factors, shift
 from worker.lab.core.task import Split
 from worker.lab.core.walk import Walk
 from worker.lab.methods.lp import Lp
@@ -45,9 +44,7 @@ class TrainFromHere(Probe):
     weissi: Annotated[float, Field(ge=0, le=10)] = Field(0.03, description="λ₁ of WEISSI, log form")
 
     def answer(self, subject: Subject, generator: torch.Generator) -> dict[str, Value]:
-        count = len(Layers.of(subject.model).modules)
-        asked = [2.0**exponent for exponent in self.log2[:count]]
-        moved = shift(subject.model, [*asked, *[1.0] * (count - len(asked))]).model
+        moved = shift(subject.model, factors(subject.model, self.log2)).model
         penalties: dict[str, Method | None] = {
             "none": None,
             "weight decay": Lp(strength=self.weight_decay),
