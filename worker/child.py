@@ -8,12 +8,13 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 
 import redis
 
 from worker.broker import connect
 from worker.contract import wire
-from worker.contract.events import AnyEvent, Failed, Finished, Teller
+from worker.contract.events import DEVICE_FAILED, AnyEvent, Failed, Finished, Teller
 from worker.contract.settings import Settings
 from worker.departure import Departure
 from worker.lease import Lease
@@ -21,8 +22,6 @@ from worker.limits import Limits
 from worker.presence import Presence
 from worker.sinks import RedisStream
 from worker.warm import load, measured, rehearse
-
-HAND_BACK_S = 1.0
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +47,13 @@ class Child:
         self.settings = settings
         self.client = connect(settings.redis_url)
         warmth = load(settings)
-        self.presence = Presence(self.client, warmth.device, warmth.flops_per_s)
+        self.presence = Presence(
+            self.client,
+            warmth.device,
+            warmth.flops_per_s,
+            kind="cpu" if warmth.device == "cpu" else "cuda",
+            memory_bytes=warmth.memory_bytes,
+        )
         rehearse(settings)
         self.presence.measured(measured().flops_per_s)
 
@@ -64,7 +69,8 @@ class Child:
         lease = Lease(self.client, job, ticket.attempt, name)
         if not lease.take():
             return
-        with closing(lease), self.presence.busy(job), Departure() as departure:
+        patience = self.settings.grace_s / 3
+        with closing(lease), self.presence.busy(job), Departure(patience) as departure:
             Attempt(self.client, self.settings, ticket, lease, name, departure).run()
         if departure.wished:
             raise SystemExit
@@ -95,9 +101,14 @@ class Attempt:
         self.sink = RedisStream(client, ticket.job, waiting)
 
     def run(self) -> None:
-        """A termination hands the job back; a lost lease ends it without another word."""
+        """A termination hands the job back, and so does a device that failed, with which this
+        process can do nothing any more; a lost lease ends it without another word."""
+        last = self.lease.hand_back
         try:
             ending = self._run()
+            if isinstance(ending, Failed) and ending.code == DEVICE_FAILED:
+                last = partial(self.lease.lose, ending.message)
+                raise SystemExit
             if self._hands_back(ending):
                 raise SystemExit
             if self._close(self.lease.end):
@@ -105,7 +116,7 @@ class Attempt:
         except SystemExit:
             self.departure.begins()
             self.lease.close()
-            self._close(self.lease.hand_back, HAND_BACK_S)
+            self._close(last, self.settings.grace_s / 3)
             raise
 
     def _close(self, last: Callable[..., None], patience_s: float | None = None) -> bool:
@@ -149,5 +160,7 @@ class Attempt:
 
     def _hands_back(self, event: AnyEvent) -> bool:
         """Whether this is how a job stops that somebody else shall go on with."""
+        if isinstance(event, Failed):
+            return event.code == DEVICE_FAILED
         stopped = isinstance(event, Finished) and event.state == "cancelled"
         return stopped and self.departure.wished and not self.sink.cancelled

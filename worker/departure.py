@@ -8,16 +8,14 @@ import threading
 from types import FrameType, TracebackType
 from typing import Self
 
-PATIENCE_S = 1.0
-
 
 class Departure:
     """While it is open, a first SIGTERM is a wish: `wished`. A second one, sent by somebody or
-    after `PATIENCE_S`, does what SIGTERM did before. For the main thread."""
+    after `patience_s`, does what SIGTERM did before. For the main thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience_s: float) -> None:
         self.wished = False
-        self._urged = threading.Timer(PATIENCE_S, os.kill, (os.getpid(), signal.SIGTERM))
+        self._urged = threading.Timer(patience_s, os.kill, (os.getpid(), signal.SIGTERM))
         self._urged.daemon = True
 
     def __enter__(self) -> Self:

@@ -85,6 +85,11 @@ class Lease:
         fields = ("job", self.job, "handed_back", self.attempt)
         pipe.eval(GIVE_BACK, 2, self.key, wire.BELL, self.value, *fields)
 
+    def lose(self, reason: str, pipe: Pipeline) -> None:
+        """As `hand_back`, of an attempt that counts as lost."""
+        fields = ("job", self.job, "lost", self.attempt, "reason", reason)
+        pipe.eval(GIVE_BACK, 2, self.key, wire.BELL, self.value, *fields)
+
 
 def lost(client: redis.Redis, job: str, worker: str, reason: str) -> None:
     """Free a job whose process died, unless it had freed it itself, and ring at once."""

@@ -35,7 +35,10 @@ def sweep(client: redis.Redis) -> None:
 class Presence:
     """Shows the card from a thread of its own; a broker that is away is tried again."""
 
-    def __init__(self, client: redis.Redis, device: str, flops_per_s: float | None) -> None:
+    def __init__(
+        self, client: redis.Redis, device: str, flops_per_s: float | None, **more: Any
+    ) -> None:
+        """`more` is what else the card tells."""
         now = time.time()
         self.client = client
         self.card = wire.WorkerCard(
@@ -43,10 +46,10 @@ class Presence:
             pid=os.getpid(),
             host=socket.gethostname(),
             device=device,
-            state="idle",
+            flops_per_s=flops_per_s,
             since=now,
             seen=now,
-            flops_per_s=flops_per_s,
+            **{"state": "idle", **more},
         )
         self._changed = threading.Event()
         self._over = False

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from worker.contract.events import AnyEvent, Failed, Finished, Teller
+from worker.contract.events import DEVICE_FAILED, AnyEvent, Failed, Finished, Teller
 from worker.contract.settings import Settings
 from worker.contract.spec import AttackSpec, DiagnoseSpec, TrainSpec
 from worker.contract.wire import Source, Ticket, artifact_path
@@ -108,6 +108,8 @@ def _failed(error: Exception, tell: Teller) -> Failed:
     if isinstance(error, torch.cuda.OutOfMemoryError | MemoryError) or _cpu_memory(error):
         code = "out_of_memory"
         message = f"memory ran out; try a smaller batch or model ({message[:200]})"
+    elif isinstance(error, torch.AcceleratorError):
+        code = DEVICE_FAILED
     elif isinstance(error, OSError) and error.errno in FULL:
         code = "disk_full"
         message = f"the disk is full ({error.strerror}); make room, then resume the job"

@@ -13,7 +13,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 import redis
@@ -29,9 +29,9 @@ from redis.retry import Retry
 from worker.burial import bury_orphans
 from worker.child import Child
 from worker.contract.settings import Settings
-from worker.contract.wire import QUEUE, TASKS
+from worker.contract.wire import CUDA_QUEUE, QUEUE, TASKS
+from worker.fitness import leave_without_gpu, wait_for_gpu
 
-HAND_BACK_S, END_S = 2.0, 2.7
 ASK_S = 0.25
 BURIED = "worker.burial:Buried"
 
@@ -104,6 +104,7 @@ def _end(**_: Any) -> None:
 def serve(settings: Settings) -> int:
     """Take jobs until told to stop; the exit code."""
     warnings.simplefilter("ignore", SecurityWarning)
+    gpu = wait_for_gpu(settings)
     worker = Server(
         app=create_app(settings),
         hostname=f"normscope-{os.getpid()}@{socket.gethostname()}",
@@ -112,7 +113,11 @@ def serve(settings: Settings) -> int:
         without_mingle=True,
         without_gossip=True,
         without_heartbeat=True,
+        queues=[QUEUE, CUDA_QUEUE] if gpu else [QUEUE],
     )
+    if gpu:
+        watch = partial(leave_without_gpu, partial(hand_back, worker))
+        threading.Thread(target=watch, daemon=True).start()
     worker.start()
     return int(worker.exitcode or 0)
 
@@ -159,26 +164,28 @@ class Server(apps.Worker):  # type: ignore[misc]
     def install_platform_tweaks(self, worker: Any) -> None:
         for name in ("SIGTERM", "SIGINT", "SIGQUIT"):
             apps.install_worker_term_hard_handler(
-                worker, sig=name, callback=hand_back, exitcode=0, verbose=False
+                worker, sig=name, callback=leave, exitcode=0, verbose=False
             )
 
 
+def leave(worker: Any) -> None:
+    """In a signal handler, before Celery takes the worker apart. A broker that hangs must not keep
+    the worker, whose processes are gone by then."""
+    end = threading.Timer(Settings.from_env().grace_s - 0.3, os._exit, (0,))
+    end.daemon = True
+    end.start()
+    hand_back(worker)
+
+
 def hand_back(worker: Any) -> None:
-    """End the pool's processes, in a signal handler, before Celery takes the worker apart."""
-    threading.Thread(target=_end_anyway, daemon=True).start()
+    """End the pool's processes: each hands its job back."""
     pool = worker.pool and worker.pool._pool
     children = list(pool._pool) if pool else []
     for child in children:
         pool.terminate_job(child.pid, signal.SIGTERM)
-    deadline = time.monotonic() + HAND_BACK_S
+    deadline = time.monotonic() + Settings.from_env().grace_s - 1
     while time.monotonic() < deadline and any(child.exitcode is None for child in children):
         time.sleep(0.02)
     for child in children:
         if child.exitcode is None:
             pool.terminate_job(child.pid, signal.SIGKILL)
-
-
-def _end_anyway() -> None:
-    """A broker that hangs must not keep the worker; its processes are gone by now."""
-    time.sleep(END_S)
-    os._exit(0)

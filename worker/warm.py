@@ -8,6 +8,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
+
 from worker.contract.events import Failed, Teller
 from worker.contract.settings import Settings
 from worker.contract.wire import Ticket
@@ -33,6 +35,7 @@ class Warmth:
 
     device: str
     flops_per_s: float
+    memory_bytes: int
 
 
 def load(settings: Settings) -> Warmth:
@@ -84,4 +87,5 @@ def measured() -> Warmth:
         float(torch.autograd.grad(y.sum(), [kernel, x])[1][0, 0, 0, 0])
         best = min(best, time.perf_counter() - began)
     name = f"cuda ({torch.cuda.get_device_name()})" if cuda else "cpu"
-    return Warmth(name, SHARE * 3 * 2 * BATCH * SIDE**2 * kernel.numel() / best)
+    memory = torch.cuda.mem_get_info()[1] if cuda else psutil.virtual_memory().total
+    return Warmth(name, SHARE * 3 * 2 * BATCH * SIDE**2 * kernel.numel() / best, memory)

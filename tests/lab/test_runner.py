@@ -11,7 +11,16 @@ import pytest
 import torch
 
 from worker.__main__ import main
-from worker.contract.events import AnyEvent, Failed, Finished, Measured, Saved, Started, Teller
+from worker.contract.events import (
+    DEVICE_FAILED,
+    AnyEvent,
+    Failed,
+    Finished,
+    Measured,
+    Saved,
+    Started,
+    Teller,
+)
 from worker.contract.settings import Settings
 from worker.contract.wire import Source, Ticket, artifact_path
 from worker.lab.core.errors import LabError
@@ -174,6 +183,11 @@ def test_a_bug_is_told_with_its_frames_but_no_folder_of_this_machine() -> None:
 )
 def test_memory_that_ran_out_is_said_to_have(error: Exception) -> None:
     assert failing(error).code == "out_of_memory"
+
+
+def test_a_device_that_fails_is_not_the_jobs_fault() -> None:
+    error = torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
+    assert failing(error).code == DEVICE_FAILED
 
 
 def test_real_memory_that_runs_out() -> None:

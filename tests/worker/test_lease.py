@@ -133,3 +133,19 @@ def test_ends_and_hands_back_only_what_it_holds(client: redis.Redis, job: str) -
                 pipe.execute()
             assert bool(client.exists(mine.key)) == kept
         assert client.xlen(wire.BELL) - rung == (end is Lease.hand_back)
+
+
+def test_what_a_failed_device_loses_is_told_with_the_reason(client: redis.Redis, job: str) -> None:
+    lease = Lease(client, job, 1, "a")
+    assert lease.take()
+    lease.close()
+    with client.pipeline() as pipe:
+        lease.lose("an illegal memory access was encountered", pipe)
+        pipe.execute()
+    assert not client.exists(wire.lease_key(job))
+    (_, rung), *_ = client.xrevrange(wire.BELL, count=1)
+    assert {name.decode(): value.decode() for name, value in rung.items()} == {
+        "job": job,
+        "lost": "1",
+        "reason": "an illegal memory access was encountered",
+    }

@@ -13,6 +13,9 @@ from typing import Any, ClassVar, Literal
 
 from worker.contract.measurement import Value, encoded, shape_of
 
+DEVICE_FAILED = "device_failed"
+"""Code of a `Failed` that is the GPU's fault: another process may do better."""
+
 
 @dataclass(frozen=True, slots=True)
 class Event:

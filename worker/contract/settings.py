@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from urllib.parse import quote, urlsplit, urlunsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
@@ -34,6 +34,10 @@ class Settings(BaseModel):
     database_url: str | None = Field(None, description="SQLite in the data directory when absent")
     datasets_dir: Path | None = Field(None, description="folders by data set name; else the hub")
     workers: int = Field(1, ge=1, le=256, description="worker processes that `make run` starts")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="of a worker; with cuda it takes no jobs while its GPU is away"
+    )
+    grace_s: float = Field(3.0, ge=2, description="in which a worker that is told to stop is gone")
     checkpoints: int = Field(2, ge=1, le=100, description="states that a job keeps to resume from")
     checkpoint_s: float = Field(15.0, ge=0, description="seconds between two states of a training")
     attempt_limit_s: float | None = Field(None, gt=0, description="longest attempt of a job")
