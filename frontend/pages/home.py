@@ -13,6 +13,7 @@ from frontend import ids, parts, words
 from frontend.api import Job, visitor
 from frontend.refusals import or_else
 from frontend.views import guides
+from frontend.views.called import called
 
 dash.register_page(__name__, path="/", title="Normscope", order=0)
 
@@ -94,7 +95,7 @@ def _recent(job: Job) -> Component:
     told = f"{words.percent(accuracy)} on the test set" if accuracy is not None else ""
     return html.Tr(
         [
-            html.Td(dcc.Link(job["name"] or job["id"], href=f"/jobs/{job['id']}")),
+            html.Td(dcc.Link(called(job), href=f"/jobs/{job['id']}")),
             html.Td(parts.state_badge(job["state"])),
             html.Td(told, className="number soft"),
             html.Td(words.ago(job["created_at"]), className="number soft"),

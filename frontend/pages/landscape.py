@@ -25,6 +25,7 @@ from frontend import parts
 from frontend.api import Api, Job, visitor
 from frontend.refusals import or_else
 from frontend.views import load, networks, plane, saved
+from frontend.views.called import called
 from frontend.views.lab import STORES, Lab
 
 LAB = Lab(
@@ -107,7 +108,7 @@ def _told(models: list[tuple[Job, saved.Saved | None]], over: str, beside: str |
         "over": over,
         "with": beside,
         "models": [
-            {"name": job["name"] or job["id"], "run": found.for_script() if found else None}
+            {"name": called(job), "run": found.for_script() if found else None}
             for job, found in models
         ],
     }
@@ -176,7 +177,7 @@ async def compute(clicks: int | None, over: str, beside: str | None, *rest: Any)
     before = await _models(api, source["id"], beside, over, **wanted)
     new = [job for job, found in before if found is None]
     for job in new:
-        name = f"Loss landscape over {over} of {job['name'] or job['id']}"[:120]
+        name = f"Loss landscape over {over} of {called(job)}"[:120]
         await api.create({**_request(job["id"], choice), "name": name})
     said = no_update if new else "this was computed before; it is shown"
     return {"at": time.time(), "asked": wanted}, said

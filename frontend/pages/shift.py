@@ -12,6 +12,7 @@ from frontend import parts
 from frontend.api import ApiError, Job, visitor
 from frontend.plots import theme as themes
 from frontend.views import head, load, networks
+from frontend.views.called import called
 from frontend.views.plotcard import furniture, plot_card
 
 PATH = "/lab/shift"
@@ -122,7 +123,7 @@ def _sliders(job: Job) -> Component:
 
 
 def _of(job: Job) -> list[Any]:
-    link = dcc.Link(job["name"] or job["id"], href=f"/jobs/{job['id']}")
+    link = dcc.Link(called(job), href=f"/jobs/{job['id']}")
     return [link, f" · {head.what(job)}"]
 
 

@@ -23,6 +23,7 @@ from frontend.api import ApiError, visitor
 from frontend.plots.theme import theme
 from frontend.refusals import or_else
 from frontend.views import load, saved, widths
+from frontend.views.called import called
 from frontend.views.lab import STORES, Lab
 
 LAB = Lab(
@@ -64,7 +65,7 @@ async def fill(asked: dict[str, Any]) -> Any:
     catalog, found = await asyncio.gather(
         api.catalog(), saved.diagnosis(api, job["id"], widths.NAME, saved.having())
     )
-    measuring = widths.measuring(found, job["name"] or job["id"], widths.others(catalog, job))
+    measuring = widths.measuring(found, called(job), widths.others(catalog, job))
     content = [
         LAB.head(job),
         None if widths.trained_for_it(job) else html.P(UNTRAINED, className="card told"),

@@ -12,6 +12,7 @@ from dash.development.base_component import Component
 from frontend import forms, parts, specs, words
 from frontend.api import Catalog, Job
 from frontend.views import budgets, ids
+from frontend.views.called import called
 from frontend.views.head import ENDED, attack_words
 
 FIRST = ("norm", "steps", "step_size", "restarts")
@@ -113,7 +114,7 @@ def _other(
         id=ids.ATTACK_OTHER,
         label="Made on the network of",
         description="a trained job of the same data",
-        data=[{"value": one["id"], "label": one["name"] or one["id"]} for one in same],
+        data=[{"value": one["id"], "label": called(one)} for one in same],
         value=spec.get("transfer_from"),
         placeholder="choose one" if same else "no other network of these data",
         inputWrapperOrder=["label", "input", "description", "error"],
@@ -211,7 +212,7 @@ def name_of(catalog: Catalog, source: Job, spec: Mapping[str, Any]) -> str:
     """PGD-20, linf on weight decay."""
     titles = specs.titles(catalog, "attack")
     names = ", ".join(attack_words(attack, titles) for attack in spec["attacks"])
-    return f"{names} on {source['name'] or source['id']}"[:120]
+    return f"{names} on {called(source)}"[:120]
 
 
 def page_form(

@@ -13,6 +13,7 @@ from frontend import links, parts
 from frontend.api import Api, ApiError, Catalog, Job
 from frontend.views import attackform, attackruns, example, ids, load, networks, result
 from frontend.views import head as about
+from frontend.views.called import called
 
 
 def head(job: Job | None) -> Component:
@@ -20,7 +21,7 @@ def head(job: Job | None) -> Component:
         lead = html.P("Which inputs close to the right ones fool a network?", className="lead")
         return parts.header("Attack a network", crumbs=[("Labs", ""), ("attack", "")], under=lead)
     return parts.header(
-        f"Attack {job['name'] or job['id']}",
+        f"Attack {called(job)}",
         crumbs=[("Labs", ""), ("attack", "")],
         facts=about.what(job),
         actions=parts.button_link("Its training", f"/jobs/{job['id']}"),

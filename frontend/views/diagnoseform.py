@@ -11,6 +11,7 @@ from dash.development.base_component import Component
 
 from frontend import forms, parts, specs, words
 from frontend.api import Catalog, Entry, Job
+from frontend.views.called import called
 from frontend.views.diagnosis import badge
 
 NAMES, PARAMS, PEERS = "diagnose-names", "diagnose-params", "diagnose-peers"
@@ -86,7 +87,7 @@ def _beside(spec: Mapping[str, Any], peers: Sequence[Job]) -> list[Component]:
             id=PEERS,
             label="Beside other networks",
             description="of the same data; bias and variance need them",
-            data=[{"value": job["id"], "label": job["name"] or job["id"]} for job in peers],
+            data=[{"value": job["id"], "label": called(job)} for job in peers],
             value=[id for id in spec["peers"] if id in {job["id"] for job in peers}],
             placeholder="" if peers else "no other network of this data",
             searchable=True,
@@ -163,7 +164,7 @@ def name_of(source: Job, catalog: Catalog, spec: Mapping[str, Any]) -> str:
     titles = [entry["title"] for entry in entries if entry]
     many = len(titles) > 3
     said = f"{len(titles)} diagnostics" if many else ", ".join(titles)
-    return f"{said} of {source['name'] or source['id']}"[:120]
+    return f"{said} of {called(source)}"[:120]
 
 
 def side(*, ready: bool) -> Component:

@@ -13,6 +13,7 @@ from frontend import links, parts
 from frontend.api import Api, Catalog, Job
 from frontend.views import diagnoseform, diagnoses, diagnosis, ids, load
 from frontend.views import head as about
+from frontend.views.called import called
 from frontend.views.curves import Told
 
 ASKING, PICK, CANCEL = "diagnose-asking", "diagnose-pick", "diagnose-cancel"
@@ -25,7 +26,7 @@ def head(job: Job | None) -> Component:
         crumbs = [("Labs", ""), ("diagnose", "")]
         return parts.header("Diagnose a network", crumbs=crumbs, under=lead)
     return parts.header(
-        f"Diagnose {job['name'] or job['id']}",
+        f"Diagnose {called(job)}",
         crumbs=[("Labs", ""), ("diagnose", "")],
         facts=about.what(job),
         actions=parts.button_link("Its training", f"/jobs/{job['id']}"),

@@ -13,6 +13,7 @@ from frontend import specs
 from frontend.api import Catalog, Job
 from frontend.plots import theme as themes
 from frontend.views.budgets import symbols
+from frontend.views.called import called
 from frontend.views.plotcard import plot_card
 
 PLACE = "example"
@@ -34,7 +35,7 @@ def example(
     chosen = moves if moves in offered else "inputs"
     told = {
         "job": job["id"],
-        "name": job["name"] or job["id"],
+        "name": called(job),
         "attacks": attacks,
         "examples": _examples(catalog, job),
         "weights": _relative(attacks),
@@ -119,7 +120,7 @@ def _moves(offered: Sequence[str], chosen: str) -> Component:
 
 def _controls(others: Sequence[Job]) -> Component:
     networks = [html.Option("no other network", value="")]
-    networks += [html.Option(job["name"] or job["id"], value=job["id"]) for job in others]
+    networks += [html.Option(called(job), value=job["id"]) for job in others]
     single = {"data-for": "inputs weights"}
     steps = [
         html.Button(words, type="button", className="plain-button", id=f"example-{do}")

@@ -12,6 +12,7 @@ from dash.development.base_component import Component
 from frontend import parts, specs, words
 from frontend.api import Catalog, Job
 from frontend.views import ids
+from frontend.views.called import called, methods
 
 ALIVE = ("queued", "running", "interrupted")
 ENDED = ("succeeded", "failed", "cancelled")
@@ -30,7 +31,7 @@ ADVICE = {
 
 
 def what(job: Job, catalog: Catalog | None = None) -> str:
-    """One line: digits · mlp 128–128 · sgd 0.05 · seed 0."""
+    """One line: digits · mlp 128–128 · weissi 0.03 · sgd 0.05 · seed 0."""
     spec = job["spec"]
     if job["kind"] == "attack":
         titles = specs.titles(catalog, "attack")
@@ -44,6 +45,7 @@ def what(job: Job, catalog: Catalog | None = None) -> str:
     told = [
         spec.get("dataset", {}).get("name"),
         f"{model.get('name')} {sizes}".strip(),
+        methods(spec),
         f"{optimizer.get('name')} {optimizer.get('lr', '')}".strip(),
         f"seed {spec.get('seed', 0)}",
     ]
@@ -73,7 +75,7 @@ def diagnostic_words(
 def head(job: Job, waiting: str = "", catalog: Catalog | None = None) -> Component:
     """Breadcrumb, title, state, facts, progress and what can be done with the job."""
     return parts.header(
-        job["name"] or job["id"],
+        called(job),
         crumbs=[("Jobs", "/jobs"), (job["kind"], f"/jobs?kind={job['kind']}")],
         badge=parts.state_badge(job["state"], id=ids.JOB_STATE),
         facts=[what(job, catalog), *_whose(job)],

@@ -12,6 +12,7 @@ from dash.development.base_component import Component
 from frontend import parts
 from frontend.api import Api, Job
 from frontend.views import head, networks
+from frontend.views.called import called
 from frontend.views.plotcard import furniture
 
 STORES = ("asked", "source", "told-data", "live")
@@ -56,7 +57,7 @@ class Lab:
                 parts.button_link("Its training", f"/jobs/{job['id']}"),
             ]
         return parts.header(
-            self.of.format(job["name"] or job["id"]) if job else self.title,
+            self.of.format(called(job)) if job else self.title,
             crumbs=[("Labs", ""), (self.name, "")],
             facts=head.what(job) if job else None,
             under=html.P(self.lead, className="lead"),

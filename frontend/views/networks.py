@@ -10,6 +10,7 @@ from dash.development.base_component import Component
 from frontend import parts
 from frontend.api import Api, Job
 from frontend.views import head
+from frontend.views.called import called
 
 MOST = 50
 
@@ -34,7 +35,7 @@ async def choice(api: Api, path: str, nothing: str) -> Component:
     rows = [
         html.Tr(
             [
-                html.Td(dcc.Link(job["name"] or job["id"], href=f"{path}?job={job['id']}")),
+                html.Td(dcc.Link(called(job), href=f"{path}?job={job['id']}")),
                 html.Td(head.what(job), className="about"),
             ]
         )

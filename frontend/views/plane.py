@@ -13,6 +13,7 @@ from frontend import parts, specs
 from frontend.api import Catalog, Job
 from frontend.plots import theme as themes
 from frontend.plots.theme import Theme
+from frontend.views.called import called
 from frontend.views.plotcard import plot_card, segmented
 from frontend.views.saved import Saved, line
 
@@ -59,7 +60,7 @@ def controls(peers: Sequence[Job], over: str, beside: str | None, log: bool) -> 
     other = dmc.Select(
         id=WITH,
         label="Beside it",
-        data=[{"value": job["id"], "label": job["name"] or job["id"]} for job in peers],
+        data=[{"value": job["id"], "label": called(job)} for job in peers],
         value=beside if beside in known else None,
         placeholder="no second network",
         clearable=True,
@@ -101,15 +102,15 @@ def cards(scheme: str, models: Sequence[tuple[Job, Saved | None]], over: str) ->
         "weights": "cross-entropy over two filter-normalised directions of the weights",
         "inputs": "mean cross-entropy over the loss gradient and a direction at a right angle",
     }[over]
-    lines = [line(_name(job), found, MISSING) for job, found in models]
+    lines = [line(called(job), found, MISSING) for job, found in models]
     surfaces = [
-        _card(f"plane-surface{at}", f"{_name(job)}: surface", about, _scene(look))
+        _card(f"plane-surface{at}", f"{called(job)}: surface", about, _scene(look))
         if found
         else nothing(job)
         for at, (job, found) in enumerate(models)
     ]
     contours = [
-        _card(f"plane-contour{at}", f"{_name(job)}: contour", about, _flat(look, over))
+        _card(f"plane-contour{at}", f"{called(job)}: contour", about, _flat(look, over))
         for at, (job, found) in enumerate(models)
         if found
     ]
@@ -129,14 +130,10 @@ def _card(key: str, title: str, about: str, figure: Any) -> Component:
 def nothing(job: Job) -> Component:
     """In place of a network's picture, until somebody asks for it."""
     return parts.nothing(
-        f"Here the loss around {_name(job)} will be, as a surface and as a contour with the "
+        f"Here the loss around {called(job)} will be, as a surface and as a contour with the "
         "checkpoint in its middle: flat or sharp, one valley or several.",
         "Press Compute above; its cost is beside it.",
     )
-
-
-def _name(job: Job) -> str:
-    return job["name"] or job["id"]
 
 
 def _flat(look: Theme, over: str) -> Any:

@@ -14,6 +14,7 @@ from frontend.plots import shapes
 from frontend.plots.shapes import Curve
 from frontend.plots.theme import Theme, empty, nth, theme
 from frontend.views import budgets
+from frontend.views.called import called
 from frontend.views.curves import Told
 from frontend.views.figures import examples
 from frontend.views.gallery import gallery
@@ -104,7 +105,7 @@ def _span(shown: Sequence[Told]) -> list[float]:
 def _accuracies(told: Told, place: int) -> list[Curve]:
     """Each attack's curve and the worst case; of a job beside the main one, the worst alone."""
     attacks = attacks_of(told)
-    name = told.job["name"] or told.job["id"]
+    name = called(told.job)
     found = []
     worst = told.newest(WORST)
     for attack in attacks if place == 0 or worst is None else []:

@@ -11,6 +11,7 @@ from dash.development.base_component import Component
 
 from frontend import links, parts, words
 from frontend.api import Artifact, Catalog, Job
+from frontend.views.called import called
 from frontend.views.head import ENDED, what
 
 
@@ -111,7 +112,7 @@ def _attacks(job: Job, attacks: Sequence[Job], catalog: Catalog | None) -> Compo
     rows = [
         html.Tr(
             [
-                html.Td(dcc.Link(found["name"] or found["id"], href=f"/jobs/{found['id']}")),
+                html.Td(dcc.Link(called(found), href=f"/jobs/{found['id']}")),
                 html.Td(what(found, catalog), className="about"),
                 html.Td(found["state"], className="tight"),
                 html.Td(words.ago(found["created_at"]), className="about right tight"),

@@ -11,6 +11,7 @@ from dash.development.base_component import Component
 
 from frontend.plots.board import cards
 from frontend.views import curves, figures, head, ids, load
+from frontend.views.called import called
 from frontend.views.curves import Told, Wanted
 from frontend.views.plotcard import furniture
 from frontend.views.sections import sections
@@ -75,12 +76,19 @@ def scalar(name: str, step: int, value: Any, attempt: int = 1) -> Any:
 
 def test_the_head_says_what_where_and_how_long() -> None:
     shown = head.head(job())
-    assert "digits · mlp 128–128 · sgd 0.05 · seed 0" in text(shown)
+    assert "digits · mlp 128–128 · weissi · sgd 0.05 · seed 0" in text(shown)
     assert text(found(shown, ids.JOB_STATE)) == "running"
     assert text(found(shown, ids.JOB_PROGRESS)) == "epoch 16 of 30 · 4.0 s left"
     assert found(shown, ids.JOB_CLONE).href == "/launch?clone=abc"
     assert not found(shown, ids.JOB_CANCEL).hidden
     assert found(shown, ids.JOB_DELETE).hidden
+
+
+def test_a_job_without_a_name_is_called_by_what_made_it() -> None:
+    methods = [{"name": "cross_entropy"}, {"name": "weissi", "strength": 0.03}, {"name": "sam"}]
+    unnamed = job(name="", spec={**job()["spec"], "methods": methods})
+    assert called(unnamed) == "digits, weissi 0.03 + sam (abc)"
+    assert called(job()) == "WEISSI on digits"
 
 
 def test_an_ended_job_can_be_deleted_and_not_cancelled() -> None:
