@@ -19,7 +19,7 @@ from bench.table import Row
 from worker.contract.spec import TrainSpec
 from worker.lab.core import device as devices
 from worker.lab.core.errors import LabError
-from worker.lab.core.losses import Losses
+from worker.lab.core.losses import Losses, backward
 from worker.lab.core.method import Method
 from worker.lab.core.model import Model
 from worker.lab.core.point import Point
@@ -109,7 +109,7 @@ class _Side:
         step = Step(self.model, self.task, self.index, 1000, y, point, point, self.generator)
         step.epoch, step.optimizer = 16, self.optimizer
         roots, _ = self.losses.terms(step)
-        torch.autograd.backward(*zip(*roots, strict=True))
+        backward(roots)
         self.optimizer.step()
         self.losses.project(self.model, step)
         for weight in self.model.parameters():

@@ -11,11 +11,13 @@ from torch import Tensor, nn
 from tests.lab.theory import doubled, mlp, shift, task
 from tests.laws.fitting import fitting
 from worker.contract.events import Measured
+from worker.contract.spec import TrainSpec
 from worker.lab import fit
-from worker.lab.core.losses import Losses
+from worker.lab.core.losses import Losses, Roots, backward
 from worker.lab.core.method import Method
 from worker.lab.core.point import Point
 from worker.lab.core.registry import entries
+from worker.lab.core.run import Run
 from worker.lab.core.step import Step
 
 METHODS = sorted(entries("method"))
@@ -84,6 +86,25 @@ def test_what_its_card_says_of_shifts_is_true(name: str) -> None:
     before, after = (losses(name, factor) for factor in (1.0, 5.0))
     same = bool(torch.allclose(before, after, rtol=1e-9, atol=0))
     assert Method.of({"name": name}).invariant == same
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_way_past_autograd_leads_to_the_same_gradients(name: str) -> None:
+    (run, short), (twin, through) = (started(name) for _ in range(2))
+    backward(short)
+    torch.autograd.backward(*zip(*through, strict=True))
+    for mine, wanted in zip(run.weights, twin.weights, strict=True):
+        assert (mine.grad is None) == (wanted.grad is None)
+        if mine.grad is not None and wanted.grad is not None:
+            assert torch.allclose(mine.grad, wanted.grad, rtol=1e-5, atol=1e-7)
+
+
+def started(name: str) -> tuple[Run, Roots]:
+    """A run with the method, and where the backward pass of its first step starts."""
+    run = Run.build(TrainSpec.model_validate(spec({"name": name}) | {"seed": 1}), None)
+    head = run.task.train.head(32)
+    torch.manual_seed(0)
+    return run, run.look(head.x, head.y)[1]
 
 
 def losses(name: str, factor: float) -> Tensor:

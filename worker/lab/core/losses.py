@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from worker.lab.core.errors import LabError
 from worker.lab.core.method import Method
+from worker.lab.core.penalty import settle, settles
 from worker.lab.core.point import Point
 from worker.lab.core.step import Step
 from worker.lab.core.task import Task
@@ -84,6 +85,15 @@ class Losses:
             return torch.stack(losses).sum(0)
 
         return objective
+
+
+def backward(roots: Roots) -> None:
+    """Leave the gradients of the sum of `roots` in the weights' `grad`."""
+    closed = [loss for loss, _ in roots if settles(loss)]
+    losses, outer = zip(*(root for root in roots if not settles(root[0])), strict=True)
+    torch.autograd.backward(losses, outer)
+    for loss in closed:
+        settle(loss)
 
 
 def _defining(methods: Sequence[Method], hook: Callable[..., object]) -> list[Method]:

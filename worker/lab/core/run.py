@@ -16,7 +16,7 @@ from worker.lab.core.dataset import Dataset
 from worker.lab.core.diagnostic import Diagnostic
 from worker.lab.core.errors import LabError
 from worker.lab.core.layers import Layers
-from worker.lab.core.losses import Losses, Roots, Terms
+from worker.lab.core.losses import Losses, Roots, Terms, backward
 from worker.lab.core.method import Method
 from worker.lab.core.model import Model
 from worker.lab.core.optimizer import Optimizer, trainable
@@ -123,8 +123,7 @@ class Run:
     def gradients(self, x: Tensor, y: Tensor) -> tuple[Step, Terms]:
         """Forward and backward on a batch."""
         step, roots, terms = self.look(x, y)
-        losses, outer = zip(*roots, strict=True)
-        torch.autograd.backward(losses, outer)
+        backward(roots)
         return step, terms
 
     def update(self, step: Step) -> None:
