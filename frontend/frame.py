@@ -10,6 +10,7 @@ from dash import ClientsideFunction, Input, Output, clientside_callback, dcc, ht
 from dash.development.base_component import Component
 
 from frontend import ids
+from frontend.views import guides
 
 THEME: dict[str, Any] = {
     "primaryColor": "indigo",
@@ -61,14 +62,16 @@ def frame() -> Component:
             dcc.Location(id=ids.GO, refresh="callback-nav"),
             dcc.Store(id=ids.ARRIVED),
             _top(),
-            html.Div(
-                [_rail(), html.Div([_banner(), content], className="stage")], className="frame"
-            ),
+            html.Div([_rail(), _stage(content)], className="frame"),
             _keys(),
         ],
         theme=THEME,
         defaultColorScheme="auto",
     )
+
+
+def _stage(content: Component) -> Component:
+    return html.Div([_banner(), *guides.strips(), content], className="stage")
 
 
 def _arrivals() -> None:
@@ -77,6 +80,7 @@ def _arrivals() -> None:
         ClientsideFunction("shell", "arrive"),
         Output(ids.ARRIVED, "data"),
         Input(ids.PAGE_LOCATION, "pathname"),
+        Input(ids.PAGE_LOCATION, "search"),
     )
 
 

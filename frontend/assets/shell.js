@@ -13,7 +13,11 @@
     return href === "/" ? path === "/" : path === href || path.startsWith(href + "/");
   }
 
-  function arrive(path) {
+  function arrive(path, search) {
+    const guide = new URLSearchParams(search || "").get("guide");
+    document.querySelectorAll("[data-guide-strip]").forEach((strip) => {
+      strip.hidden = strip.dataset.guideStrip !== guide;
+    });
     document.querySelectorAll("#rail .rail-link[href]").forEach((link) => {
       const current = here(path, link.getAttribute("href"));
       if (current) link.setAttribute("aria-current", "page");

@@ -41,9 +41,9 @@ def test_from_home_to_a_shift_an_attack_and_a_comparison(page: Page, explorer: E
 
     follow(page, explorer, "Compare weight decay with WEISSI")
     page.wait_for_url(re.compile(rf"/compare\?jobs={network},[a-z0-9]+"))
-    expect(page.get_by_role("heading", name="Compare 2 jobs")).to_be_visible(timeout=SHOWN_MS)
-    drawn = """() => Math.min(...[...document.querySelectorAll('.js-plotly-plot')].slice(0, 1)
-        .map((plot) => plot.data.filter((trace) => (trace.x || []).length > 2).length))"""
+    expect(page.get_by_role("heading", name="Compare 3 jobs")).to_be_visible(timeout=SHOWN_MS)
+    expect(page.get_by_text("Look at: The intrinsic norm")).to_be_visible()
+    drawn = "() => document.querySelector('.chart')?.chart?.painted ?? 0"
     until(lambda: page.evaluate(drawn) >= 2, 90, "two curves are not drawn")
 
 

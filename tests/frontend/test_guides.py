@@ -38,19 +38,22 @@ def test_without_jobs_every_button_trains_what_it_needs(catalog: Catalog) -> Non
     shift, attack, compare = marks(catalog, [])
     first, second = preset(catalog)
     assert shift["jobs"] == attack["jobs"] == [{**first, "tags": [guides.PRESET]}]
-    assert [job["name"] for job in compare["jobs"]] == [first["name"], second["name"]]
+    *penalised, plain = compare["jobs"]
+    assert [job["name"] for job in penalised] == [first["name"], second["name"]]
+    assert plain["spec"] == {**first["spec"], "methods": [{"name": "cross_entropy"}]}
     assert (shift["waits"], compare["waits"]) == (True, False)
 
 
 def test_a_finished_job_is_used_again(catalog: Catalog) -> None:
     first, second = preset(catalog)
     shift, attack, compare = marks(catalog, [finished(first, "a")])
-    assert shift == "/lab/shift?job=a&s=2"
-    assert attack == "/lab/attack?job=a"
+    assert shift == "/lab/shift?job=a&s=2&guide=shift"
+    assert attack == "/lab/attack?job=a&guide=attack"
     assert compare["jobs"][0] == "a"
     assert compare["jobs"][1]["name"] == second["name"]
-    *_, compare = marks(catalog, [finished(second, "b"), finished(first, "a")])
-    assert compare == "/compare?jobs=a,b"
+    plain = finished(compare["jobs"][2], "c")
+    *_, compare = marks(catalog, [plain, finished(second, "b"), finished(first, "a")])
+    assert compare.startswith("/compare?jobs=a,b,c&name=norm/intrinsic,")
 
 
 def test_a_job_of_another_spec_is_not_taken_for_it(catalog: Catalog) -> None:
