@@ -39,6 +39,10 @@ def database_undisturbed(database_stand: Stand) -> Undisturbed:
     return Undisturbed(database_stand)
 
 
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    table.heard(report)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if table.CELLS:
         terminalreporter.section("faults: seconds until a job goes on")

@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import asdict
+
+import pytest
+
 from tests.faults.phases import PHASES, Cell
 
 CELLS: dict[tuple[str, str], dict[str, Cell]] = {}
 
 
-def lines() -> list[str]:
+def told(test: pytest.Item, target: str, how: str, cells: dict[str, Cell]) -> None:
+    """Leave cells with a test's report: it may run in another process than who prints."""
+    kept = {phase: asdict(cell) for phase, cell in cells.items()}
+    test.user_properties.append(("cells", [target, how, kept]))
+
+
+def heard(report: pytest.TestReport) -> None:
+    """Fill in what a test left."""
+    for name, value in report.user_properties:
+        if name == "cells" and report.when == "call":
+            target, how, cells = value  # type: ignore[misc]
+            row = CELLS.setdefault((target, how), {})
+            row |= {phase: Cell(**cell) for phase, cell in cells.items()}
+
+
+def lines() -> Iterator[str]:
     """Seconds until the job was seen to go on; what is wrong or late is told below."""
     wide, each = 16, 14
-    head = f"{'target':<{wide}}{'fault':<10}" + "".join(f"{phase:>{each}}" for phase in PHASES)
-    rows, notes = [head], []
-    for (target, how), cells in CELLS.items():
+    yield f"{'target':<{wide}}{'fault':<10}" + "".join(f"{phase:>{each}}" for phase in PHASES)
+    for (target, how), cells in sorted(CELLS.items()):
         words = [_word(cells.get(phase)) for phase in PHASES]
-        rows.append(f"{target:<{wide}}{how:<10}" + "".join(f"{word:>{each}}" for word in words))
-        notes += [f"{target} {how} {p}: {_note(c)}" for p, c in cells.items() if c.wrong or c.late]
-    return [*rows, *notes]
+        yield f"{target:<{wide}}{how:<10}" + "".join(f"{word:>{each}}" for word in words)
+    for (target, how), cells in sorted(CELLS.items()):
+        for phase, cell in cells.items():
+            if cell.wrong or cell.late:
+                yield f"{target} {how} {phase}: {_note(cell)}"
 
 
 def _word(cell: Cell | None) -> str:

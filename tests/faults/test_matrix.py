@@ -10,7 +10,7 @@ import traceback
 import pytest
 
 from tests.faults import table
-from tests.faults.phases import PHASES, ROUNDS, Cell, Undisturbed, hit
+from tests.faults.phases import ROUNDS, Cell, Undisturbed, hit
 from tests.faults.stand import Stand
 
 pytestmark = [pytest.mark.faults, pytest.mark.e2e]
@@ -24,32 +24,32 @@ STRIKES = [
     ("file lock", "locked"),
     ("broker's clock", "an hour"),
 ]
+TOGETHER = {"database": [pytest.mark.xdist_group("database")]}
+"""What has one explorer more: whoever strikes it in parallel shares that."""
 
-_outcomes: dict[tuple[str, str, tuple[str, ...]], dict[str, Cell]] = {}
 
-
-@pytest.mark.parametrize("phase", PHASES)
-@pytest.mark.parametrize(("target", "how"), STRIKES, ids=lambda found: str(found))
-def test_a_job_comes_to_its_right_end(
-    target: str, how: str, phase: str, request: pytest.FixtureRequest
+@pytest.mark.parametrize("phases", ROUNDS, ids=" ".join)
+@pytest.mark.parametrize(
+    ("target", "how"),
+    [pytest.param(*one, id=" ".join(one), marks=TOGETHER.get(one[0], [])) for one in STRIKES],
+)
+def test_jobs_come_to_their_right_end(
+    target: str, how: str, phases: tuple[str, ...], request: pytest.FixtureRequest
 ) -> None:
     prefix = "database_" if target == "database" else ""
     stand: Stand = request.getfixturevalue(f"{prefix}stand")
     undisturbed: Undisturbed = request.getfixturevalue(f"{prefix}undisturbed")
-    (together,) = (phases for phases in ROUNDS if phase in phases)
-    key = target, how, together
-    if key not in _outcomes:
-        try:
-            _outcomes[key] = hit(stand, undisturbed, target, how, together)
-        except Exception as error:
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            wrong = Cell(wrong=f"{type(error).__name__} in {where.name}: {error}"[:500])
-            _outcomes[key] = dict.fromkeys(together, wrong)
-            stand.settle()
-        table.CELLS.setdefault((target, how), {}).update(_outcomes[key])
-        print(*table.lines(), sep="\n", flush=True)
-    cell = _outcomes[key][phase]
-    assert not cell.wrong, f"{cell.wrong}\n{stand.explorer.logs()}"
-    if cell.late and cell.load > BUSY:
-        pytest.skip(f"right, but after {cell.seconds:.0f} s, and the machine was busy besides")
-    assert not cell.late, f"right, but after {cell.seconds:.0f} s"
+    try:
+        cells = hit(stand, undisturbed, target, how, phases)
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        wrong = Cell(wrong=f"{type(error).__name__} in {where.name}: {error}"[:500])
+        cells = dict.fromkeys(phases, wrong)
+        stand.settle()
+    table.told(request.node, target, how, cells)
+    wrong_ones = {phase: cell.wrong for phase, cell in cells.items() if cell.wrong}
+    assert not wrong_ones, f"{wrong_ones}\n{stand.explorer.logs()}"
+    late = {phase: f"{cell.seconds:.0f} s" for phase, cell in cells.items() if cell.late}
+    if late and all(cell.load > BUSY for cell in cells.values()):
+        pytest.skip(f"right, but late, and the machine was busy besides: {late}")
+    assert not late, f"right, but late: {late}"
