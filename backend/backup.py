@@ -21,8 +21,8 @@ from sqlalchemy.exc import SQLAlchemyError
 from backend.archive import ArchiveError, Reader, Writer
 from backend.store import artifacts, dump
 from backend.store.engine import Store, migrate, revisions
+from worker.contract.artifacts import Artifacts
 from worker.contract.settings import Settings
-from worker.contract.wire import artifact_path
 
 KIND = "normscope installation"
 STATES = "*/*/resume-*.safetensors"
@@ -64,21 +64,24 @@ def backup(settings: Settings, store: Store, file: Path) -> int:
 
 
 def _written(settings: Settings, store: Store, file: IO[bytes]) -> int:
-    folder = settings.data_dir / "artifacts"
+    folder, files = settings.data_dir / "artifacts", Artifacts(settings)
     with store.read() as connection:
         form = dump.revision(connection)
     with Writer(file, KIND, form) as archive:
         count = 0
         for state in sorted(folder.glob(STATES)):
             count += archive.add_file(f"artifacts/{state.relative_to(folder)}", state)
+        for job, attempt, name in files.states():
+            with files.file(job, attempt, name) as path:
+                count += archive.add_file(f"artifacts/{job}/{attempt}/{name}", path)
         with store.read() as connection:
             for table in dump.tables(connection):
                 archive.add(f"tables/{table.name}.jsonl", dump.lines(connection, table))
             left = artifacts.everything(connection)
         for row in left:
-            path = artifact_path(settings.data_dir, row["job"], row["attempt"], row["name"])
-            place = path.relative_to(folder.resolve())
-            count += archive.add_file(f"artifacts/{place}", path)
+            place = f"{row['job']}/{row['attempt']}/{row['name']}"
+            with files.file(row["job"], row["attempt"], row["name"]) as path:
+                count += archive.add_file(f"artifacts/{place}", path)
     return count
 
 
@@ -90,12 +93,15 @@ def restore(settings: Settings, store: Store, file: Path) -> tuple[int, int]:
         if archive.manifest.revision not in revisions():
             raise ArchiveError("it was made by another version of Normscope")
         _require_empty(store, folder)
+        if Artifacts(settings).jobs():
+            raise ArchiveError(f"{settings.artifacts_url} is not empty")
         archive.check()
         coming = folder.with_name(f".{folder.name}.{os.getpid()}")
         try:
             files = _unpacked(archive, coming)
             rows = _loaded(archive, store)
             coming.rename(folder)  # over the empty one, where there is one
+            Artifacts(settings).put(folder.resolve())
         finally:
             shutil.rmtree(coming, ignore_errors=True)
     return rows, files

@@ -18,9 +18,9 @@ from backend.archive import Writer
 from backend.carried import FOLDER, KIND, MOST_POINTS, Carried, Info
 from backend.store import artifacts, carried, dump, jobs
 from backend.store.engine import Store
+from worker.contract.artifacts import Artifacts
 from worker.contract.measurement import number
 from worker.contract.settings import Settings
-from worker.contract.wire import artifact_path
 
 _FILE = ("attempt", "name", "kind", "step", "created_at")
 _SOURCE = ("job", "attempt", "spec")
@@ -79,11 +79,11 @@ def _with_sources(connection: Connection, ids: Sequence[str]) -> list[jobs.Row]:
 
 def _add(archive: Writer, settings: Settings, connection: Connection, row: jobs.Row) -> None:
     place = f"{FOLDER}/{row['id']}"
-    files = []
+    files, left = [], Artifacts(settings)
     for file in artifacts.of_job(connection, row["id"]):
-        path = artifact_path(settings.data_dir, row["id"], file["attempt"], file["name"])
-        if archive.add_file(f"{place}/{file['attempt']}/{file['name']}", path):
-            files.append({name: file[name] for name in _FILE})
+        with left.file(row["id"], file["attempt"], file["name"]) as path:
+            if archive.add_file(f"{place}/{file['attempt']}/{file['name']}", path):
+                files.append({name: file[name] for name in _FILE})
     archive.add(f"{place}/measurements.jsonl", _lines(connection, row["id"]))
     archive.add(f"{place}/job.json", [orjson.dumps(document(row, files))])
 

@@ -32,6 +32,7 @@ from backend.store import jobs
 from backend.store.engine import Store
 from backend.tensors import require_safetensors
 from worker.contract import catalog
+from worker.contract.artifacts import Artifacts
 from worker.contract.settings import Settings
 
 MOST_JOB = 4 * 2**20
@@ -95,6 +96,7 @@ class Intake:
                         _add_measured(connection, job, _lines_of(coming, job))
                     for job in new:
                         _settle(coming / job.id, artifacts / job.id)
+                        Artifacts(self.settings).put(artifacts.resolve() / job.id)
             finally:
                 shutil.rmtree(coming, ignore_errors=True)
         names = [job.id for job in new]

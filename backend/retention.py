@@ -24,6 +24,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backend.store import artifacts, jobs
 from backend.store.engine import Store
+from worker.contract.artifacts import Artifacts
+from worker.contract.bucket import Bucket, Found
 from worker.contract.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -51,8 +53,8 @@ def add_to(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> Non
 
 
 def _run(settings: Settings, store: Store, given: argparse.Namespace) -> str:
-    found = due(settings, store)
-    gone = found if given.dry_run else [one for one in found if remove(store, one)]
+    found, bucket = due(settings, store), Artifacts(settings).bucket
+    gone = found if given.dry_run else [one for one in found if remove(store, one, bucket)]
     lines = [f"{one.path.name}  {one.bytes} bytes  {one.why}" for one in gone]
     end = "would go" if given.dry_run else "gone"
     return "\n".join([*lines, f"{end}: {len(gone)}, {sum(one.bytes for one in gone)} bytes"])
@@ -65,7 +67,7 @@ def keep_clean(settings: Settings, store: Store, stop: threading.Event) -> None:
         wait = EVERY_S
         try:
             for one in due(settings, store):
-                if remove(store, one):
+                if remove(store, one, Artifacts(settings).bucket):
                     log.warning("%s: %d bytes removed, %s", one.path.name, one.bytes, one.why)
         except (SQLAlchemyError, OSError) as error:
             log.warning("not cleaned: %s", type(error).__name__)
@@ -74,16 +76,15 @@ def keep_clean(settings: Settings, store: Store, stop: threading.Event) -> None:
 def due(settings: Settings, store: Store) -> list[Due]:
     """What has had its time, the oldest first. Folders are listed before the jobs are: a job is
     known before it has files."""
-    folder, now = settings.data_dir / "artifacts", time.time()
-    there = sorted(folder.iterdir()) if folder.exists() else []
+    folder, now, there = settings.data_dir / "artifacts", time.time(), _there(settings)
     with store.read() as connection:
         known, needed = jobs.endings(connection), set(jobs.needed(connection))
     found = [
-        Due(path, _size(path), None, "of no job")
-        for path in there
-        if path.name not in known and now - path.stat().st_mtime > STRAY_S
+        Due(folder / name, one.bytes, None, "of no job")
+        for name, one in there.items()
+        if name not in known and now - one.changed_at > STRAY_S
     ]
-    sizes = {path.name: _size(path) for path in there if path.name in known}
+    sizes = {name: one.bytes for name, one in there.items() if name in known}
     total = sum(sizes.values())
     ended = sorted((known[name].ended_at or now, name) for name in sizes if name not in needed)
     for at, name in ended:
@@ -93,6 +94,14 @@ def due(settings: Settings, store: Store) -> list[Due]:
             found.append(Due(folder / name, sizes[name], at, why))
             total -= sizes[name]
     return found
+
+
+def _there(settings: Settings) -> dict[str, Found]:
+    """Every folder of files, here and in the object store."""
+    files = Artifacts(settings)
+    here = sorted(files.folder.iterdir()) if files.folder.exists() else []
+    found = {path.name: Found(_size(path), path.stat().st_mtime) for path in here}
+    return found | files.jobs()
 
 
 def _may_go(settings: Settings, job: jobs.Ending, now: float) -> bool:
@@ -121,13 +130,17 @@ def _bytes(folder: Path) -> Iterator[int]:
             continue  # it went while it was looked at
 
 
-def remove(store: Store, one: Due) -> bool:
+def remove(store: Store, one: Due, bucket: Bucket | None = None) -> bool:
     """False where somebody resumed the job meanwhile, needs it, or removed it."""
     going = one.path.with_name(f".going-{secrets.token_hex(8)}")
     try:
         with store.write() as connection:
             if one.ended_at is not None and not _forget(connection, one):
                 return False
+            if bucket is not None:
+                bucket.remove(bucket.find(f"{one.path.name}/"))
+                if not one.path.exists():
+                    return True
             one.path.rename(going)  # at once: who resumes the job next finds nothing of it
     except FileNotFoundError:
         return False

@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from worker.contract import wire
+from worker.contract.artifacts import Artifacts
 from worker.contract.measurement import encoded
 from worker.contract.settings import Settings
 from worker.contract.spec import TrainSpec
@@ -22,6 +23,7 @@ from worker.lab.core.errors import LabError
 from worker.lab.core.probe import Probe, Subject
 from worker.lab.core.task import Task
 from worker.runner import pathless
+from worker.staging import bring_dataset, with_datasets
 
 NETWORKS, TASKS = 8, 2
 
@@ -61,7 +63,8 @@ class Answers:
 
     def _task(self, recipe: TrainSpec) -> Task:
         name = recipe.dataset.model_dump_json()
-        folder = self.settings.datasets_dir
+        bring_dataset(self.settings, recipe.dataset.name)
+        folder = with_datasets(self.settings).datasets_dir
         return _kept(
             self._tasks,
             name,
@@ -70,16 +73,15 @@ class Answers:
         )
 
     def _network(self, source: wire.Source, task: Task) -> nn.Module:
-        file = wire.artifact_path(
-            self.settings.data_dir, source.job, source.attempt, source.checkpoint
-        )
+        place = source.job, source.attempt, source.checkpoint
 
         def load() -> nn.Module:
             model = checkpoint.untrained(TrainSpec.model_validate(source.spec), task)
-            checkpoint.restore(model, file)
+            with Artifacts(self.settings).file(*place) as file:
+                checkpoint.restore(model, file)
             return model.to(self.device).eval()
 
-        return _kept(self._networks, json.dumps([str(file), source.spec]), NETWORKS, load)
+        return _kept(self._networks, json.dumps([place, source.spec]), NETWORKS, load)
 
 
 def _kept(shelf: OrderedDict[str, Kept], name: str, most: int, make: Callable[[], Kept]) -> Kept:

@@ -14,13 +14,14 @@ import redis
 
 from worker.broker import connect
 from worker.contract import wire
-from worker.contract.events import DEVICE_FAILED, AnyEvent, Failed, Finished, Teller
+from worker.contract.events import DEVICE_FAILED, AnyEvent, Failed, Finished, Saved, Teller
 from worker.contract.settings import Settings
 from worker.departure import Departure
 from worker.lease import Lease
 from worker.limits import Limits
 from worker.presence import Presence
 from worker.sinks import RedisStream
+from worker.staging import Staging
 from worker.warm import load, measured, rehearse
 
 logger = logging.getLogger(__name__)
@@ -92,9 +93,12 @@ class Attempt:
         worker: str,
         departure: Departure,
     ) -> None:
-        waiting = wire.artifact_path(settings.data_dir, ticket.job, ticket.attempt, "waiting.jsonl")
+        self.staging = Staging(settings, ticket)
+        self.settings, self.ticket, self.lease = self.staging.settings, ticket, lease
+        waiting = wire.artifact_path(
+            self.settings.data_dir, ticket.job, ticket.attempt, "waiting.jsonl"
+        )
         self.folder = waiting.parent
-        self.settings, self.ticket, self.lease = settings, ticket, lease
         self.departure = departure
         self.tell = Teller(ticket.job, ticket.attempt, worker)
         self.limits = Limits(settings)
@@ -113,17 +117,21 @@ class Attempt:
                 raise SystemExit
             if self._close(self.lease.end):
                 self._conclude(ending)
+                self.staging.sync()
         except SystemExit:
             self.departure.begins()
             self.lease.close()
             self._close(last, self.settings.grace_s / 3)
             raise
+        finally:
+            self.staging.close()
 
     def _close(self, last: Callable[..., None], patience_s: float | None = None) -> bool:
-        """Whether all was told."""
+        """Whether all was told. What the next attempt needs is in its place before it may begin."""
         if self.lease.lost:
             self.sink.abandon()
             return False
+        self.staging.sync()
         return self.sink.close(last, patience_s)
 
     def _conclude(self, ending: Finished | Failed) -> None:
@@ -135,6 +143,7 @@ class Attempt:
         try:
             from worker.runner import run
 
+            self.staging.bring()
             return run(self.ticket, self, self.stop, self.settings, self.tell)
         except Exception as error:
             logger.exception("job %s", self.ticket.job)
@@ -152,6 +161,8 @@ class Attempt:
 
     def put(self, event: AnyEvent) -> None:
         """To the sink; that the process had to leave is no end of the job."""
+        if isinstance(event, Saved):
+            self.staging.put(event.name)
         if not self._hands_back(event):
             self.sink.put(event)
 

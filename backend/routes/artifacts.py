@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from fastapi import APIRouter
-from starlette.responses import FileResponse, Response
+from starlette.responses import FileResponse, Response, StreamingResponse
 
 from backend import openapi
 from backend.documents import Artifacts, artifact_document
-from backend.errors import Problem
+from backend.errors import RETRY_S, Problem
 from backend.parts import Given, is_id, job_row, json
 from backend.store import artifacts
-from worker.contract.wire import artifact_path
+from worker.contract.artifacts import Artifacts as Files
 
 router = APIRouter(tags=["artifacts"])
+
+BYTES = "application/octet-stream"
+GONE = "The artifact's file is not there any more."
+LATER = {"Retry-After": str(RETRY_S)}
 
 
 @router.get("/jobs/{id}/artifacts", responses={200: {"model": Artifacts}})
@@ -26,7 +32,7 @@ def of_job(given: Given, id: str) -> Response:
 @router.get(
     "/artifacts/{id}",
     response_class=FileResponse,
-    responses=openapi.media("application/octet-stream"),
+    responses=openapi.media(BYTES),
 )
 def download(given: Given, id: str) -> Response:
     """The file itself."""
@@ -34,13 +40,24 @@ def download(given: Given, id: str) -> Response:
         row = artifacts.get(connection, id) if is_id(id) else None
     if row is None:
         raise Problem(404, "No artifact has this id.")
+    files = Files(given.settings)
     try:
-        path = artifact_path(given.settings.data_dir, row["job"], row["attempt"], row["name"])
+        path = files.path(row["job"], row["attempt"], row["name"])
     except ValueError:
-        path = None
-    if path is None or not path.is_file():
-        raise Problem(404, "The artifact's file is not there any more.")
+        raise Problem(404, GONE) from None
     headers = {"etag": f'"{row["sha256"]}"'}
-    return FileResponse(
-        path, headers=headers, filename=path.name, media_type="application/octet-stream"
-    )
+    if path.is_file():
+        return FileResponse(path, headers=headers, filename=path.name, media_type=BYTES)
+    return _from_store(files, path, headers)
+
+
+def _from_store(files: Files, path: Path, headers: dict[str, str]) -> Response:
+    """As it comes from the object store."""
+    try:
+        chunks = files.chunks(path)
+    except OSError as error:
+        raise Problem(503, "The object store does not answer.", headers=LATER) from error
+    if chunks is None:
+        raise Problem(404, GONE)
+    headers["content-disposition"] = f'attachment; filename="{path.name}"'
+    return StreamingResponse(chunks, headers=headers, media_type=BYTES)

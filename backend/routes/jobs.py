@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import shutil
 from collections.abc import Sequence
 from typing import Annotated, Any
 
@@ -21,6 +20,7 @@ from backend.handing import hand_out
 from backend.parts import Given, Parts, job_row, json
 from backend.requests import json_body, optional_body, validated
 from backend.store import attempts, jobs
+from worker.contract.artifacts import Artifacts
 
 router = APIRouter(tags=["jobs"])
 log = logging.getLogger(__name__)
@@ -155,7 +155,10 @@ def delete(given: Given, id: str) -> Response:
             raise Problem(409, f"Its network is needed by {names}; cancel that first.")
         if not jobs.remove(connection, id):
             raise Problem(409, "Only a job that has ended can be deleted; cancel it first.")
-    shutil.rmtree(given.settings.data_dir / "artifacts" / id, ignore_errors=True)
+    try:
+        Artifacts(given.settings).remove(id)
+    except OSError:
+        log.warning("the object store was away when a job was deleted; its files go in a day")
     try:
         given.queue.forget(id)
     except RedisError:

@@ -33,6 +33,9 @@ class Settings(BaseModel):
     database_password: str | None = Field(None, description="for a database_url that names none")
     database_url: str | None = Field(None, description="SQLite in the data directory when absent")
     datasets_dir: Path | None = Field(None, description="folders by data set name; else the hub")
+    artifacts_url: str | None = Field(None, description="s3://bucket/prefix; else the data folder")
+    artifacts_endpoint: str | None = Field(None, description="of a store that is not Amazon's")
+    datasets_url: str | None = Field(None, description="as artifacts_url, folders by data set name")
     workers: int = Field(1, ge=1, le=256, description="worker processes that `make run` starts")
     device: Literal["auto", "cpu", "cuda"] = Field(
         "auto", description="of a worker; with cuda it takes no jobs while its GPU is away"
@@ -76,6 +79,15 @@ class Settings(BaseModel):
             return value.path.read_text().strip()
         except OSError as error:
             raise ValueError(f"{value.path}: {error.strerror}") from error
+
+    @field_validator("artifacts_url", "datasets_url")
+    @classmethod
+    def _of_objects(cls, url: str | None) -> str | None:
+        """A folder is no store of objects: there a reader could see half a file."""
+        scheme, split, place = (url or "s3://bucket").partition("://")
+        if not split or not place or scheme in ("file", "local", "memory"):
+            raise ValueError("an object store's URL is wanted, such as s3://bucket/prefix")
+        return url
 
     @field_validator("redis_url", "database_url")
     @classmethod
