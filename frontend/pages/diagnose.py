@@ -26,7 +26,7 @@ from dash.development.base_component import Component
 from frontend import links, parts, specs
 from frontend.api import Api, ApiError, Job, visitor
 from frontend.refusals import or_else, tried
-from frontend.views import confirm, diagnosepage, diagnoses, load, networks
+from frontend.views import confirm, diagnosepage, diagnoses, load, networks, suiting
 from frontend.views import diagnoseform as forms
 from frontend.views.plotcard import furniture
 
@@ -82,7 +82,8 @@ async def fill(asked: dict[str, Any]) -> Any:
         api.catalog(), load.diagnoses_of(api, job["id"]), _peers(api, job)
     )
     start = forms.fresh(catalog) | spec
-    body = diagnosepage.body(catalog, job, start, peers, runs, asked)
+    unfit = await suiting.unfit(api, catalog, job, peers)
+    body = diagnosepage.body(catalog, job, start, peers, runs, asked, unfit)
     return diagnosepage.head(job), body, {"id": job["id"]}
 
 

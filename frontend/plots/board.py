@@ -75,14 +75,16 @@ def _loss(names: Sequence[str], titles: Titles) -> Card | None:
     for name in sorted(whole, key=lambda name: not name.endswith("cross_entropy")):
         drawn += _term(name, len(drawn), titles)
     if len(whole) != 1 and "train/loss" in names:
-        drawn.append(Line("train/loss", "total", "ink", "solid", 1.1))
-    if "test/loss" in names:
-        drawn.append(Line("test/loss", "held out", "blue", "dash", 1.6))
+        drawn.append(Line("train/loss", "total, penalties included", "ink", "solid", 1.1))
+    held = [Line("test/loss", "test set", "blue", "dash", 1.6)]
+    held += [Line("validation/loss", "validation split", "green", "dashdot", 1.6)]
+    drawn += [line for line in held if line.series in names]
     for name in (name for name in terms if name.count("/") > 2):
         _, _, method, part = name.split("/", 3)
         label = f"{term_title(method, titles)}: {part.replace('_', ' ')}"
         drawn.append(Line(name, label, "grey", "dot", 1.2, hidden=True))
-    hidden = () if len(whole) != 1 else (Line("train/loss", "total", "ink", hidden=True),)
+    total = Line("train/loss", "total", "ink", hidden=True)
+    hidden = (total,) if len(whole) == 1 else ()
     about = "by term; faint: each batch" if len(whole) > 1 else "of each batch, and smoothed"
     return Card("loss", "Loss", about, (*drawn, *hidden), YAxis("loss (nats)"), log=True)
 
@@ -108,11 +110,13 @@ def _accuracy(names: Sequence[str], _titles: Titles) -> Card | None:
     known = [
         Line("train/accuracy", "training batch", "vermillion_faint", width=1, faint=True),
         Line("train/accuracy", "training batch, smoothed", "vermillion", width=2, role="smooth"),
-        Line("test/accuracy", "held out", "blue", "dash", 2),
+        Line("test/accuracy", "test set", "blue", "dash", 2),
+        Line("validation/accuracy", "validation split", "green", "dashdot", 2),
     ]
     drawn = tuple(line for line in known if line.series in names)
     y = YAxis("accuracy", percent=True, highest=1.02)
-    about = "training batch and held-out split"
+    held = "test set" if "validation/accuracy" not in names else "test set, validation split"
+    about = f"training batch, {held}"
     return Card("accuracy", "Accuracy", about, drawn, y) if drawn else None
 
 

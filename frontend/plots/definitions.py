@@ -47,7 +47,8 @@ DEFINITIONS: dict[str, Definition] = {
     "loss": Definition(
         "The objective of a batch and the terms it is made of, before the step's update. The bold "
         "line is a running mean whose memory fades over 1.5 % of the run, sooner at its "
-        "start; the faint one is what was measured.",
+        "start; the faint one is what was measured. The total counts penalties too: trainings "
+        "under different ones are compared by their cross-entropy, not by it.",
         _math(
             "<mi>loss</mi><mo>=</mo><mfrac><mn>1</mn><mi>B</mi></mfrac><munder><mo>∑</mo><mi>b</mi>"
             "</munder><mi>CE</mi><mo>(</mo><mi>f</mi><mo>(</mo><msub><mi>x</mi><mi>b</mi></msub>"
@@ -59,7 +60,9 @@ DEFINITIONS: dict[str, Definition] = {
     ),
     "accuracy": Definition(
         "The share of examples whose most likely class is the right one: on the training batch, "
-        "and on the whole held-out split, which no step trains on.",
+        "and on the test set, which no step trains on: on its first examples while training (500 "
+        "unless chosen otherwise), on all of it at the end. A validation split, where the data "
+        "were asked for one, is held out of the training data.",
     ),
     "norm": Definition(
         "The product of the layers' Frobenius norms. Moving scale from one layer to another, "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -44,12 +45,17 @@ def fresh(catalog: Catalog) -> dict[str, Any]:
     return {SLOT: [{"name": name} for name in names], **DEFAULTS}
 
 
-def form(catalog: Catalog, spec: Mapping[str, Any], peers: Sequence[Job]) -> Component:
-    """Every control, holding what the spec says."""
+def form(
+    catalog: Catalog,
+    spec: Mapping[str, Any],
+    peers: Sequence[Job],
+    unfit: Mapping[str, str] = MappingProxyType({}),
+) -> Component:
+    """Every control, holding what the spec says; `unfit` are diagnostics not to be had, and why."""
     shown = params(catalog, spec[SLOT])
     return html.Div(
         [
-            parts.card(_boxes(catalog, spec), title="What to look at"),
+            parts.card(_boxes(catalog, spec, unfit), title="What to look at"),
             html.Div(shown, id=PARAMS, className="method-cards"),
             parts.card(forms.grid(_beside(spec, peers)), title="On what"),
         ],
@@ -57,7 +63,7 @@ def form(catalog: Catalog, spec: Mapping[str, Any], peers: Sequence[Job]) -> Com
     )
 
 
-def _boxes(catalog: Catalog, spec: Mapping[str, Any]) -> Component:
+def _boxes(catalog: Catalog, spec: Mapping[str, Any], unfit: Mapping[str, str]) -> Component:
     names = [one["name"] for one in spec[SLOT]]
     # What a step did is seen in training alone.
     entries = [one for one in specs.of_kind(catalog, "diagnostic") if "moves" not in one["facts"]]
@@ -66,9 +72,9 @@ def _boxes(catalog: Catalog, spec: Mapping[str, Any]) -> Component:
     return dmc.CheckboxGroup(
         [
             html.P("Studies: measured once, on a trained network.", className="about boxes-of"),
-            html.Div([_box(entry) for entry in dear], className="boxes"),
+            html.Div([_box(entry, unfit) for entry in dear], className="boxes"),
             html.P("Readings that a training can take as well.", className="about boxes-of"),
-            html.Div([_box(entry) for entry in rest], className="boxes"),
+            html.Div([_box(entry, unfit) for entry in rest], className="boxes"),
         ],
         id=NAMES,
         value=names,
@@ -76,9 +82,13 @@ def _boxes(catalog: Catalog, spec: Mapping[str, Any]) -> Component:
     )
 
 
-def _box(entry: Entry) -> Component:
+def _box(entry: Entry, unfit: Mapping[str, str]) -> Component:
     label = html.Span([entry["title"], " ", badge(entry["invariant"])], className="box-label")
-    return dmc.Checkbox(value=entry["name"], label=label, description=entry["summary"], size="sm")
+    why = unfit.get(entry["name"])
+    told = f"Not here: {why}." if why else entry["summary"]
+    return dmc.Checkbox(
+        value=entry["name"], label=label, description=told, disabled=bool(why), size="sm"
+    )
 
 
 def _beside(spec: Mapping[str, Any], peers: Sequence[Job]) -> list[Component]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import dash_mantine_components as dmc
@@ -49,12 +50,13 @@ def body(
     peers: Sequence[Job],
     runs: Sequence[Job],
     asked: Mapping[str, Any],
+    unfit: Mapping[str, str] = MappingProxyType({}),
 ) -> Component:
     """The form beside its estimate and button; beneath, which diagnosis is shown."""
     picked = diagnoses.opened(runs, asked["run"])
     form = html.Div(
         [
-            diagnoseform.form(catalog, spec, peers),
+            diagnoseform.form(catalog, spec, peers, unfit),
             diagnoseform.side(ready=job["state"] in about.ENDED),
         ],
         className="launch",

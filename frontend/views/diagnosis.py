@@ -20,6 +20,8 @@ from frontend.views.gallery import gallery
 from frontend.views.head import ENDED
 from frontend.views.plotcard import plot_card
 
+SIZES = ("examples", "limit")
+"""Parameters that say how many examples a diagnostic looks at, and in their description of what."""
 LAYER = re.compile(r"(.+)/layer(\d+)")
 
 
@@ -29,11 +31,21 @@ class Found:
 
     name: str
     entry: Entry | None
+    choice: Mapping[str, Any] = field(default_factory=dict)
     readings: dict[str, Measurement] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
         return self.entry["title"] if self.entry else self.name
+
+    @property
+    def taken(self) -> str:
+        """On how many examples of what: "Up to 1 000 training examples"."""
+        for name, schema in specs.parameters(self.entry).items():
+            if name in SIZES:
+                count = words.count(self.choice.get(name, schema.get("default")))
+                return f" Up to {count} {schema.get('description', 'examples')}."
+        return ""
 
     def label(self, reading: str) -> str:
         """A reading's path in words, without what the diagnostic's own title says."""
@@ -55,7 +67,8 @@ def found(told: Told) -> list[Found]:
     names = (told.job.get("info") or {}).get("diagnostics")
     if names is None:
         names = [choice["name"] for choice in told.job["spec"]["diagnostics"]]
-    shown = [Found(name, _entry(told, name)) for name in names]
+    asked = {choice["name"]: choice for choice in told.job["spec"]["diagnostics"]}
+    shown = [Found(name, _entry(told, name), asked.get(name, {})) for name in names]
     for item in sorted(told.items, key=lambda item: (item["attempt"], item["seq"])):
         if item["name"] != "progress" and item["step"] < len(shown):
             shown[item["step"]].readings[item["name"]] = item
@@ -104,7 +117,7 @@ def _numbers(one: Found) -> Component:
     return parts.card(
         html.Div(body, className="table-place", tabIndex=0),
         title=one.title,
-        about=one.entry["summary"] if one.entry else None,
+        about=one.entry["summary"] + one.taken if one.entry else None,
         tools=dcc.Link("about", href=link, className="about-link", title=f"About {one.title}"),
         className="reading",
     )

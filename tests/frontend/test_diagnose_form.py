@@ -9,7 +9,7 @@ from frontend import specs
 from frontend.api import Catalog
 from frontend.links import packed
 from frontend.views import diagnoseform as forms
-from frontend.views import diagnosepage
+from frontend.views import diagnosepage, suiting
 from tests.frontend.test_job_views import found, job, parts, text
 
 
@@ -24,6 +24,19 @@ def test_studies_come_first_and_what_needs_a_step_is_left_out(catalog: Catalog) 
     assert studies == sorted(studies, reverse=True)
     assert {"landscape", "certified_accuracy"} <= set(names[: sum(studies)])
     assert set(facts) - set(names) == {"step_angle"}
+
+
+def test_what_does_not_fit_the_data_says_what_it_is_for(catalog: Catalog) -> None:
+    unfit = suiting.unsuited(catalog, "digits")
+    assert unfit["feature_contamination"] == "it is for Structured features"
+    assert {"decision_regions", "gradient_ratio", "starvation_responses"} < unfit.keys()
+    assert "landscape" not in unfit
+    assert set(suiting.unsuited(catalog, "moons")) == {"feature_contamination"}
+    shown = forms.form(catalog, forms.fresh(catalog), [], unfit)
+    held = {part.value: part for part in parts(shown) if type(part).__name__ == "Checkbox"}
+    assert held["feature_contamination"].disabled
+    assert "Structured features" in held["feature_contamination"].description
+    assert not held["landscape"].disabled
 
 
 def test_no_control_is_the_launch_forms_own(catalog: Catalog) -> None:

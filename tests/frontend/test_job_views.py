@@ -273,6 +273,13 @@ def test_two_inputs_show_their_regions() -> None:
     assert "at step 40" in text(found(shown, ids.plot_id("regions")))
 
 
+def test_the_test_set_and_a_validation_split_are_told_apart() -> None:
+    (plain,) = cards(["test/accuracy"], {})
+    assert [line.label for line in plain.lines] == ["test set"]
+    (both,) = cards(["test/accuracy", "validation/accuracy"], {})
+    assert [line.label for line in both.lines] == ["test set", "validation split"]
+
+
 def test_many_series_are_a_list_with_search_instead_of_a_legend() -> None:
     names = [f"norm/layer/layer{number}" for number in range(1, 13)]
     shown = curves.board(Told(job(), [scalar(name, 1, 5.0) for name in names]), Wanted())

@@ -41,6 +41,8 @@ class Dataset(Spec):
     classes: ClassVar[tuple[str, ...]]
     layout: ClassVar[Literal["image", "points"]] = "points"
     test_size: ClassVar[int]
+    extras: ClassVar[tuple[str, ...]] = ()
+    """Names of the tensors that its tasks carry for diagnostics."""
 
     examples: int
     label_noise: Annotated[float, Field(ge=0, le=1)] = Field(
@@ -59,6 +61,7 @@ class Dataset(Spec):
             "train": "examples",
             "validation": "validation",
             "test": cls.test_size,
+            **({"extras": list(cls.extras)} if cls.extras else {}),
         }
 
     def read(self, folder: Path | None) -> Task:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -95,6 +95,13 @@ class View:
         return [self.initial[name].to(weight) for name, weight in pairs]
 
 
+SUITS: Mapping[str, Callable[[Task, Any], bool]] = {
+    "shape": lambda task, shape: task.shape == tuple(shape),
+    "classes": lambda task, count: len(task.classes) == count,
+    "extras": lambda task, names: set(names) <= task.extras.keys(),
+}
+
+
 class Diagnostic(Spec):
     """Something measured: cheap things with `measure`, dear ones with `survey`, and what may take
     minutes with `study`.
@@ -110,6 +117,8 @@ class Diagnostic(Spec):
     looks: ClassVar[tuple[str, ...]] = ()
     """What `study` costs: products of parameters that add up to the examples sent forward through
     the network, where a way back counts as two. Empty where nothing is known."""
+    suits: ClassVar[Mapping[str, Any]] = {}
+    """What the data must be: its `shape`, its number of `classes`, the `extras` it carries."""
     needs_input_gradient: ClassVar[bool] = False
     needs_move: ClassVar[bool] = False
 
@@ -120,13 +129,15 @@ class Diagnostic(Spec):
             told["studies"] = True
         if cls.looks:
             told["looks"] = list(cls.looks)
+        if cls.suits:
+            told["suits"] = dict(cls.suits)
         if cls.needs_move:
             told["moves"] = True
         return {**super().facts(), **told}
 
     def applies(self, task: Task) -> bool:
         """Whether it can be measured on this data at all."""
-        return True
+        return all(SUITS[name](task, wanted) for name, wanted in self.suits.items())
 
     def measure(self, view: View) -> Iterator[Reading]:
         """The readings of a measured step, from its batch and the weights."""

@@ -38,6 +38,7 @@ class StructuredFeatures(Dataset):
     shape: ClassVar[tuple[int, ...]] = (INPUTS,)
     classes: ClassVar[tuple[str, ...]] = ("negative", "positive")
     test_size: ClassVar[int] = 1000
+    extras: ClassVar[tuple[str, ...]] = ("core", "background", "ood_x", "ood_y")
 
     examples: int = training_size(1000, 100_000, "training points; 1,000 more are for testing")
     core: Literal["radius", "linear"] = Field(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 
 import torch
@@ -24,11 +24,9 @@ class DecisionRegions(Diagnostic):
     """
 
     title: ClassVar[str] = "Decision regions"
+    suits: ClassVar[Mapping[str, Any]] = {"shape": [2]}
 
     size: Annotated[int, Field(ge=8, le=128)] = Field(48, description="grid points along a side")
-
-    def applies(self, task: Task) -> bool:
-        return task.shape == (2,)
 
     def survey(self, view: View) -> Iterator[Reading]:
         ticks = torch.linspace(0, 1, self.size)

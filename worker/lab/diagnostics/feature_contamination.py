@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, ClassVar
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -13,7 +13,7 @@ from worker.lab.core.calibration import nll
 from worker.lab.core.diagnostic import Diagnostic, Reading, View
 from worker.lab.core.margin import margins_and_gradients
 from worker.lab.core.outputs import outputs
-from worker.lab.core.task import Split, Task
+from worker.lab.core.task import Split
 
 NAME = "diagnostic/feature_contamination"
 
@@ -35,6 +35,7 @@ class FeatureContamination(Diagnostic):
     title: ClassVar[str] = "Feature contamination"
     paper: ClassVar[str] = "Zhang et al., arXiv:2406.03345, measures as in the authors' code"
     invariant: ClassVar[bool | None] = False
+    suits: ClassVar[Mapping[str, Any]] = {"extras": ["core", "background", "ood_x", "ood_y"]}
     unmoved: ClassVar[tuple[str, ...]] = tuple(
         f"{NAME}/{name}"
         for name in ("ratio", "path_", "gradient_", "asymmetry", "loss", "accuracy", "shifted_")
@@ -43,9 +44,6 @@ class FeatureContamination(Diagnostic):
     limit: Annotated[int, Field(ge=10, le=100_000)] = Field(
         1000, description="training examples looked at"
     )
-
-    def applies(self, task: Task) -> bool:
-        return {"core", "background", "ood_x", "ood_y"} <= task.extras.keys()
 
     def survey(self, view: View) -> Iterator[Reading]:
         split = view.task.train.head(self.limit)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, ClassVar
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from worker.lab.core.diagnostic import Diagnostic, Reading, View
 from worker.lab.core.margin import margins_and_gradients
-from worker.lab.core.task import Task
 
 
 class GradientRatio(Diagnostic):
@@ -26,13 +25,11 @@ class GradientRatio(Diagnostic):
     title: ClassVar[str] = "Gradient ratio"
     paper: ClassVar[str] = "After Pezeshki et al., arXiv:2011.09468 (derived here)"
     invariant: ClassVar[bool | None] = True
+    suits: ClassVar[Mapping[str, Any]] = {"shape": [2]}
 
     limit: Annotated[int, Field(ge=10, le=100_000)] = Field(
         500, description="training points looked at"
     )
-
-    def applies(self, task: Task) -> bool:
-        return task.shape == (2,)
 
     def survey(self, view: View) -> Iterator[Reading]:
         _, gradients = margins_and_gradients(view.model, view.task.train.head(self.limit))

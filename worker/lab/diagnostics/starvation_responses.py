@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import torch
 from pydantic import Field
@@ -13,7 +13,6 @@ from torch.func import functional_call, grad, vmap
 from worker.contract.measurement import Curve
 from worker.lab.core.diagnostic import Diagnostic, Reading, View
 from worker.lab.core.outputs import outputs
-from worker.lab.core.task import Task
 
 
 class StarvationResponses(Diagnostic):
@@ -30,14 +29,12 @@ class StarvationResponses(Diagnostic):
     title: ClassVar[str] = "Starvation responses"
     paper: ClassVar[str] = "Pezeshki et al., arXiv:2011.09468, figure 2 as in the authors' code"
     invariant: ClassVar[bool | None] = True
+    suits: ClassVar[Mapping[str, Any]] = {"classes": 2}
 
     examples: Annotated[int, Field(ge=8, le=500)] = Field(
         200, description="training examples: K has as many rows"
     )
     features: Annotated[int, Field(ge=1, le=50)] = Field(8, description="told one by one")
-
-    def applies(self, task: Task) -> bool:
-        return len(task.classes) == 2
 
     def survey(self, view: View) -> Iterator[Reading]:
         split = view.task.train.head(self.examples)
