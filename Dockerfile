@@ -1,6 +1,14 @@
 # One file, one target a service; what each installs is an extra of pyproject.toml. Only the worker
 # carries torch: its CPU build is chosen with --build-arg TORCH_INDEX=<an index that has it>.
-FROM python:3.11-slim-bookworm AS base
+ARG PYTHON=python:3.11-slim-bookworm
+
+# What writes each image's bill of materials, /opt/venv/sbom.json; no image carries the tool itself.
+FROM $PYTHON AS bill
+COPY deploy/bill /opt/bill
+RUN --mount=type=cache,target=/root/.cache/pip \
+    python3 -m venv /opt/bill && /opt/bill/bin/pip install -r /opt/bill/requirements.txt
+
+FROM $PYTHON AS base
 LABEL org.opencontainers.image.title="Normscope" org.opencontainers.image.licenses="Apache-2.0"
 ENV PYTHONUNBUFFERED=1 PATH=/opt/venv/bin:$PATH NORMSCOPE_DATA_DIR=/data HF_HOME=/data/huggingface
 RUN python3 -m venv /opt/venv && useradd --uid 10001 --create-home normscope \
@@ -13,15 +21,18 @@ RUN touch README.md
 
 FROM base AS backend-packages
 RUN --mount=type=cache,target=/root/.cache/pip pip install -c constraints.txt ".[backend]"
+RUN --mount=from=bill,source=/opt/bill,target=/opt/bill /opt/bill/write
 
 FROM base AS frontend-packages
 RUN --mount=type=cache,target=/root/.cache/pip pip install -c constraints.txt ".[frontend]"
+RUN --mount=from=bill,source=/opt/bill,target=/opt/bill /opt/bill/write
 
 FROM base AS worker-packages
 ARG TORCH_INDEX=""
 RUN --mount=type=cache,target=/root/.cache/pip \
     pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} "$(grep ^torch== constraints.txt)"
 RUN --mount=type=cache,target=/root/.cache/pip pip install -c constraints.txt ".[worker]"
+RUN --mount=from=bill,source=/opt/bill,target=/opt/bill /opt/bill/write
 
 FROM backend-packages AS api
 COPY worker/__init__.py worker/__init__.py

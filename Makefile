@@ -54,6 +54,6 @@ picture:  ## the README's picture, from the running explorer
 	$(BIN)/python -m tests.e2e.picture
 
 secrets:  ## what docker compose needs once: a folder for its owner, files that its containers read
-	@umask 077 && mkdir -p secrets && for name in token redis_password database_password; do \
+	@umask 077 && mkdir -p secrets && for name in token redis_password database_password grafana_password; do \
 	  test -s secrets/$$name || { od -An -N24 -tx1 /dev/urandom | tr -d ' \n' >secrets/$$name \
 	    && chmod 444 secrets/$$name; }; done

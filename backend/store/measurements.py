@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, select
+from sqlalchemy import ARRAY, ColumnElement, Connection, bindparam, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from backend.cursor import Cursor
@@ -24,6 +24,14 @@ Item = dict[str, Any]
 
 _PARTS = (series.c.id, series.c.attempt, series.c.name)
 _NEWEST_FIRST = (series.c.name, series.c.attempt.desc())
+_COLUMNS = point.c.keys()
+_ARRAYS = func.unnest(*(bindparam(name, type_=ARRAY(point.c[name].type)) for name in _COLUMNS))
+_AT_ONCE = (
+    postgresql.insert(point)
+    .from_select(_COLUMNS, select(_ARRAYS.table_valued(*_COLUMNS).render_derived()))
+    .on_conflict_do_nothing()
+)
+"""Columns as arrays: a statement for each row costs PostgreSQL and us three times as much."""
 START = Cursor()
 WINDOW = 2_000
 """Sequence numbers that a page of what is new covers."""
@@ -249,7 +257,9 @@ def add_series(
 def add(connection: Connection, points: list[Item], shapes: list[Item]) -> None:
     """Write rows; those that are there already stay as they are."""
     for table, rows in ((point, points), (shape, shapes)):
-        if rows:
+        if rows and table is point and connection.dialect.name == "postgresql":
+            connection.execute(_AT_ONCE, {name: [row[name] for row in rows] for name in _COLUMNS})
+        elif rows:
             connection.execute(_insert(connection, table).on_conflict_do_nothing(), rows)
 
 

@@ -7,9 +7,9 @@ import os
 import secrets
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,13 +33,17 @@ def without_engine() -> str | None:
     return None
 
 
-@dataclass
+@dataclass(frozen=True)
 class Stack:
-    """One project: its name, the port of its page, and the folder of its secrets."""
+    """One project: its name, the port of its page, the folder of its secrets; its compose files,
+    the checkout that they lie in, and variables that only they know."""
 
     name: str
     port: int
     folder: Path
+    files: tuple[str, ...] = ("docker-compose.yml",)
+    root: Path = ROOT
+    variables: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def token(self) -> str:
@@ -47,15 +51,16 @@ class Stack:
 
     def compose(self, *args: str, seconds: float = UP_S) -> str:
         """What `docker compose` prints; AssertionError with its complaint where it fails."""
-        files = ["--project-directory", str(ROOT), "-f", str(ROOT / "docker-compose.yml")]
-        command = ["docker", "compose", "--env-file", os.devnull, *files, "-p", self.name, *args]
+        files = [part for file in self.files for part in ("-f", str(self.root / file))]
+        where = ["--env-file", os.devnull, "--project-directory", str(self.root), *files]
+        command = ["docker", "compose", *where, "-p", self.name, *args]
         return said(command, self.env(), seconds)
 
     def env(self) -> dict[str, str]:
         """No variable of whoever runs the tests: only what finds docker, and this stack's own."""
         inherited = {key: os.environ[key] for key in os.environ if _finds_docker(key)}
         own = {"NORMSCOPE_PORT": str(self.port), "NORMSCOPE_SECRETS": str(self.folder)}
-        return {**inherited, **own}
+        return {**inherited, **own, **self.variables}
 
     def client(self) -> httpx.Client:
         return httpx.Client(
@@ -87,9 +92,39 @@ class Stack:
         healthy = found["State"].get("Health", {}).get("Status") == "healthy"
         return bool(healthy and found["RestartCount"] >= restarts)
 
-    def up(self) -> None:
+    def stop(self, service: str) -> None:
+        self.compose("stop", "--timeout", "20", service)
+
+    def start(self, service: str) -> None:
+        self.compose("start", service)
+
+    def pause(self, service: str) -> None:
+        self.compose("pause", service)
+
+    def unpause(self, service: str) -> None:
+        self.compose("unpause", service)
+
+    def unplug(self, service: str) -> None:
+        """Take redis or database off its network."""
+        (container,) = self.containers(service)
+        said(["docker", "network", "disconnect", self.network(service), container])
+
+    def plug(self, service: str) -> None:
+        (container,) = self.containers(service)
+        network = self.network(service)
+        said(["docker", "network", "connect", "--alias", service, network, container])
+
+    def network(self, service: str) -> str:
+        return f"{self.name}_{'broker' if service == 'redis' else service}"
+
+    def scale(self, workers: int) -> None:
+        how = ["-d", "--no-build", "--no-recreate", "--wait"]
+        self.compose("up", *how, "--scale", f"worker={workers}")
+
+    def up(self, *services: str) -> None:
+        """Build all images; start these services and what they rest on, or all."""
         self.compose("build", seconds=BUILD_S)
-        self.compose("up", "-d", "--wait", "--no-build")
+        self.compose("up", "-d", "--wait", "--no-build", *services)
 
     def down(self) -> None:
         self.compose("down", "--volumes", "--rmi", "local", "--remove-orphans", "--timeout", "20")
@@ -116,15 +151,21 @@ def _finds_docker(key: str) -> bool:
     return key in ("PATH", "HOME") or key.startswith(("DOCKER_", "XDG_"))
 
 
-@contextmanager
-def standing(folder: Path) -> Iterator[Stack]:
-    """A stack that is up, brought down on the way out."""
-    stack = Stack(f"normscope-test-{secrets.token_hex(4)}", free_port(), folder)
+def planned(folder: Path, **how: Any) -> Stack:
+    """A stack of its own name and port, with new secrets in the folder; nothing runs yet."""
     for name in ("token", "redis_password", "database_password"):
         (folder / name).write_text(secrets.token_hex(24))
         (folder / name).chmod(0o444)
+    return Stack(f"normscope-test-{secrets.token_hex(4)}", free_port(), folder, **how)
+
+
+@contextmanager
+def standing(stack: Stack, *services: str) -> Iterator[Stack]:
+    """The stack, up; brought down on the way out, without a leftover."""
     try:
-        stack.up()
+        stack.up(*services)
+        assert stack.left()
         yield stack
     finally:
         stack.down()
+        assert stack.left() == []

@@ -12,6 +12,7 @@ import pytest
 
 from tests.broker import ROOT
 from tests.compose.stack import SERVICES, said
+from worker.contract.settings import Settings
 
 pytestmark = [
     pytest.mark.compose,
@@ -36,12 +37,52 @@ def test_every_service_is_closed() -> None:
         assert service["restart"] == "unless-stopped", name
 
 
+OURS = {"host", "api_port", "token", "data_dir", "workers"} | {
+    f"{server}_{what}" for server in ("redis", "database") for what in ("url", "password")
+}
+"""Settings that the compose file itself makes up."""
+PLACES = {"port", "datasets_dir"}
+"""Of the machine: tested below."""
+
+
+def test_every_other_setting_reaches_its_services() -> None:
+    asked = {f"NORMSCOPE_{name.upper()}" for name in set(Settings.model_fields) - OURS - PLACES}
+    services = config("docker-compose.yml", **dict.fromkeys(asked, "77"))["services"].values()
+    told = [item for one in services for item in one.get("environment", {}).items()]
+    given = {name for name, value in told if "77" in value}
+    assert given == asked
+
+
+@pytest.mark.parametrize(
+    ("overlay", "service", "ports"),
+    [
+        ("tls", "caddy", {("caddy", "80"), ("caddy", "443")}),
+        ("observe", "prometheus", {("web", "8050"), ("grafana", "3000")}),
+    ],
+)
+def test_an_overlay_is_closed_too(overlay: str, service: str, ports: set[Any]) -> None:
+    services = config("docker-compose.yml", f"docker-compose.{overlay}.yml")["services"]
+    published = {
+        (name, port["published"]) for name, one in services.items() for port in one.get("ports", [])
+    }
+    assert published == ports
+    assert services[service]["read_only"]
+    assert services[service]["cap_drop"] == ["ALL"]
+
+
 def test_only_the_page_has_a_port_and_only_on_this_machine() -> None:
     services = config("docker-compose.yml", NORMSCOPE_PORT="8123")["services"]
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}
     assert list(published) == ["web"]
     (port,) = published["web"]
     assert (port["host_ip"], port["published"], port["target"]) == ("127.0.0.1", "8123", 8050)
+
+
+def test_the_workers_read_data_sets_of_this_machine(tmp_path: Path) -> None:
+    services = config("docker-compose.yml", NORMSCOPE_DATASETS_DIR=str(tmp_path))["services"]
+    for name in ("worker", "desk"):
+        (mount,) = [one for one in services[name]["volumes"] if one["target"] == "/datasets"]
+        assert (mount["source"], mount["read_only"]) == (str(tmp_path), True)
 
 
 def test_the_servers_stand_on_networks_without_a_way_out() -> None:
@@ -79,6 +120,8 @@ def test_the_overlay_gives_each_worker_a_gpu_of_its_own(profile: str, gpus: int)
         assert worker["command"] is None
         assert worker["build"]["target"] == "worker"
         assert worker["read_only"]
+        assert worker["environment"]["NORMSCOPE_DEVICE"] == "cuda"
+        assert "NORMSCOPE_REDIS_URL" in worker["environment"]
         (device,) = worker["deploy"]["resources"]["reservations"]["devices"]
         assert device["driver"] == "nvidia"
         ids += device["device_ids"]
