@@ -24,7 +24,7 @@ from frontend import ids as shell
 from frontend import parts, specs
 from frontend.api import Api, ApiError, Catalog, Job, visitor
 from frontend.refusals import or_else
-from frontend.views import confirm, curves, diagnosis, figures, head, ids, load, result
+from frontend.views import confirm, curves, diagnosis, figures, head, ids, load, result, trust
 from frontend.views.curves import Told, Wanted
 from frontend.views.plotcard import furniture
 from frontend.views.sections import sections
@@ -132,10 +132,13 @@ async def _robust(api: Api, attacks: list[Job], catalog: Catalog | None) -> Comp
     newest = next((job for job in attacks if job["state"] == "succeeded"), None)
     if newest is None:
         return None
-    found = await api.measurements(newest["id"], name=result.WORST)
-    value = found["items"][-1]["value"] if found["items"] else None
-    titles = specs.titles(catalog, "attack")
-    return figures.robust_figure(newest, value, titles) if value else None
+    cards = [trust.place(attack) for attack in newest["spec"]["attacks"]]
+    found = await api.measurements(newest["id"], name=[result.WORST, *cards])
+    told = {item["name"]: item["value"] for item in found["items"]}
+    checks = [one for card in cards if card in told for one in trust.checks_of(told[card])]
+    titles, concerns = specs.titles(catalog, "attack"), trust.concerns(checks)
+    curve = told.get(result.WORST)
+    return figures.robust_figure(newest, curve, titles, concerns) if curve else None
 
 
 def _tells(told: Told) -> bool:

@@ -71,9 +71,13 @@ def _bound(last: Mapping[str, Any]) -> Component:
 
 
 def robust_figure(
-    job: Job, curve: Mapping[str, Any], titles: Mapping[str, str] = MappingProxyType({})
+    job: Job,
+    curve: Mapping[str, Any],
+    titles: Mapping[str, str] = MappingProxyType({}),
+    concerns: str = "",
 ) -> Component | None:
-    """Accuracy under the attack at the middle of its grid, with what it was measured on."""
+    """Accuracy under the attack at the middle of its grid, what it was measured on, and what its
+    evaluation card warns of."""
     pairs = [(float(x), y) for x, y in zip(curve["x"], curve["y"], strict=True) if float(x) > 0]
     if not pairs:
         return None
@@ -82,9 +86,10 @@ def robust_figure(
     norm = next((attack["norm"] for attack in attacks if attack.get("norm")), "")
     several = f"worst of {len(attacks)}" if len(attacks) > 1 else ""
     names = several or attack_words(attacks[0], titles)
-    context = dcc.Link(
-        f"{names.split(',')[0]}, {examples(job)} examples", href=f"/jobs/{job['id']}"
-    )
+    context = [
+        dcc.Link(f"{names.split(',')[0]}, {examples(job)} examples", href=f"/jobs/{job['id']}"),
+        html.Div(f"! its card: {concerns}", className="figure-caution") if concerns else None,
+    ]
     return parts.figure(
         f"Robust, {norm} {eps:g}".replace(",  ", ", "), words.percent(accuracy), context
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dash import html
@@ -18,10 +18,10 @@ from frontend.views.called import called
 from frontend.views.curves import Told
 from frontend.views.figures import examples
 from frontend.views.gallery import gallery
-from frontend.views.head import ENDED, attack_words
+from frontend.views.head import ENDED
 from frontend.views.plotcard import plot_card
+from frontend.views.trust import attacks_of, evaluation_card, warnings, words_of
 
-Checks = Sequence[tuple[str, Any, str]]
 WORST = "attack/worst/accuracy"
 
 
@@ -34,15 +34,6 @@ def result(told: Told, others: Sequence[Told], scheme: str) -> list[Component]:
     if expects(told, "gallery", "inputs"):
         cards.append(gallery_card(told, look))
     return [html.Div(cards, className="attack-cards")]
-
-
-def attacks_of(told: Told) -> list[Mapping[str, Any]]:
-    return list(told.job["spec"].get("attacks") or [])
-
-
-def words_of(told: Told, attack: Mapping[str, Any]) -> str:
-    """An attack of a job, by its title."""
-    return attack_words(attack, specs.titles(told.catalog, "attack"))
 
 
 def expects(told: Told, measurement: str, by: str) -> bool:
@@ -87,7 +78,8 @@ def accuracy_card(shown: Sequence[Told], look: Theme) -> Component:
     mean = ", of a mean from the lowest to the highest draw" if drawn_at_random else ""
     bands = f"bands are 95 % Wilson intervals{mean}"
     title = "Accuracy under attack"
-    return plot_card("attack-accuracy", title, f"{about}; {bands}", figure)
+    notes = [f"Careful: {line}." for line in warnings(main)]
+    return plot_card("attack-accuracy", title, f"{about}; {bands}", figure, notes=notes)
 
 
 def _budgets(drawn: Sequence[Curve]) -> str:
@@ -170,72 +162,6 @@ def loss_card(told: Told, look: Theme) -> Component:
         "Loss along the attack",
         f"mean over the examples, at the largest budget, {max(grid):g}",
         figure,
-    )
-
-
-# --- can this number be trusted? -------------------------------------------------------------
-
-
-def evaluation_card(told: Told) -> Component:
-    attacks = attacks_of(told)
-    tables = [(attack, told.newest(f"attack/{attack['name']}/card")) for attack in attacks]
-    body: list[Any] = []
-    for attack, item in tables:
-        if item is None:
-            continue
-        checks, alone = list(_checks(item["value"])), len(attacks) == 1
-        body.append(_trusted(words_of(told, attack), checks, alone=alone))
-    waiting = html.P("The checks come with the last budget.", className="about")
-    names = " ".join(f"attack/{attack['name']}/card" for attack in attacks)
-    return html.Div(
-        parts.card(
-            body or waiting,
-            title="Evaluation card",
-            about="can this number be trusted?",
-            className="evaluation",
-            id="attack-evaluation",
-        ),
-        **{"data-measurement": names},
-    )
-
-
-def _trusted(name: str, checks: Checks, *, alone: bool) -> Component:
-    """An attack's checks; of several attacks those are folded that passed them all."""
-    listed = html.Ul([_check(*row) for row in checks], className="checks")
-    if alone:
-        return listed
-    failed = sum(passed is False for _, passed, _ in checks)
-    careful = sum(passed is None for _, passed, _ in checks)
-    told = [f"{failed} failed"] * bool(failed) + [f"{careful} to be careful with"] * bool(careful)
-    words = ", ".join(told) or f"all {len(checks)} passed"
-    summary = html.Summary([html.Strong(name), f": {words}"])
-    return html.Details([summary, listed], open=bool(told), className="trusted")
-
-
-def _checks(value: Mapping[str, Any]) -> Iterable[tuple[str, Any, str]]:
-    columns = value["columns"]
-    details = columns.get("detail") or [""] * len(columns["check"])
-    return zip(columns["check"], columns["passed"], details, strict=True)
-
-
-def _check(name: str, passed: Any, detail: Any) -> Component:
-    word, kind = ("passed", "pass") if passed else ("failed", "fail")
-    if passed is None:
-        word, kind = "careful", "note"
-    mark = {"pass": "✓", "fail": "✗", "note": "!"}[kind]
-    return html.Li(
-        [
-            html.Span(mark, className="check-mark", **{"aria-hidden": "true"}),
-            html.Span(
-                [
-                    html.Span(str(name), className="check-name"),
-                    html.Span(str(detail), className="about") if detail else None,
-                ],
-                className="check-words",
-            ),
-            html.Span(word, className="check-word"),
-        ],
-        className=f"check {kind}",
     )
 
 

@@ -161,6 +161,23 @@ def pick(page: Page, control: str, *names: str) -> None:
         page.keyboard.press("Escape")
 
 
+IN_SIGHT = """() => {
+    const run = document.querySelector('#attack-run');
+    if (!run) return false;
+    document.querySelector('.attack-form').scrollIntoView();
+    const { top, bottom } = run.getBoundingClientRect();
+    return top > 0 && bottom <= window.innerHeight;
+}"""
+
+
+def test_on_a_phone_the_button_stays_in_sight_while_the_form_is_seen(
+    page: Page, explorer: Explorer, networks: tuple[str, str]
+) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{explorer.url}/lab/attack?job={networks[0]}")
+    until(lambda: page.evaluate(IN_SIGHT), PATIENCE_S, "the button is out of sight")
+
+
 def test_the_form_speaks_of_the_attack_chosen_and_its_results_too(
     page: Page, explorer: Explorer, networks: tuple[str, str]
 ) -> None:

@@ -227,6 +227,12 @@ def test_checks_are_said_in_words_and_marks() -> None:
     ]
 
 
+def test_what_the_card_warns_of_stands_beside_the_curve() -> None:
+    shown = found(result.result(Told(attack(), ITEMS), [], "light"), ids.plot_id("attack-accuracy"))
+    assert "Careful: ± 5.1 points." in text(shown)
+    assert "eps 0 equals" not in text(shown)
+
+
 def test_of_several_attacks_those_that_passed_every_check_are_folded() -> None:
     names = ("pgd", "fgsm")
     spec = {**attack()["spec"], "attacks": [{"name": name} for name in names]}
@@ -236,7 +242,7 @@ def test_of_several_attacks_those_that_passed_every_check_are_folded() -> None:
     folded = [part for part in parts(shown) if type(part).__name__ == "Details"]
     assert [part.open for part in folded] == [True, False]
     words = [text(part.children[0]) for part in folded]
-    assert words == ["PGD: 1 failed, 1 to be careful with", "FGSM: all 1 passed"]
+    assert words == ["PGD: 1 failed, 1 careful", "FGSM: all 1 passed"]
 
 
 def test_other_jobs_are_drawn_beside_it() -> None:

@@ -231,6 +231,8 @@ def test_robust_accuracy_is_that_of_the_middle_budget() -> None:
     )
     shown = figures.robust_figure(attack, {"x": [0, 0.02, 0.05, 0.1], "y": [0.99, 0.9, 0.805, 0.4]})
     assert text(shown) == "Robust, linf 0.0580.5 %PGD-20, 497 examples"
+    curve = {"x": [0, 0.02], "y": [0.99, 0.9]}
+    assert "! its card: 1 failed" in text(figures.robust_figure(attack, curve, {}, "1 failed"))
 
 
 def test_cards_stand_before_there_is_data() -> None:
