@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 import orjson
@@ -16,6 +16,7 @@ from backend.queue import Queue
 from backend.requests import Requests
 from backend.store import jobs
 from backend.store.engine import Store
+from backend.thinned import Thinned
 from worker.contract.catalog import Catalog
 from worker.contract.settings import Settings
 
@@ -30,6 +31,7 @@ class Parts:
     catalog: Catalog
     requests: Requests
     visitor: Visitor = OWNER
+    thinned: Thinned = field(default_factory=Thinned)
 
 
 def parts(request: Request) -> Parts:

@@ -23,8 +23,8 @@ from worker.contract.settings import Settings
 JOBS, OVERLAID, POINTS, TURNS = 10_000, 100, 10_000, 5
 FIRST = """document.querySelector('#jobs-grid .ag-row[row-index="0"]')?.innerText.trim()"""
 ROWS = f"() => {FIRST}"
-DRAWN = f"""() => document.querySelectorAll(
-    '#card-cmp-train-loss .scatterlayer .trace path.js-line[d]').length === {OVERLAID}"""
+DRAWN = f"""() => document.querySelector(
+    '#card-cmp-train-loss .chart')?.chart?.painted === {OVERLAID}"""
 FRAMES = """() => {
     const frames = (window.benchFrames = []);
     let last = performance.now();
@@ -118,7 +118,7 @@ def plot(context: BrowserContext, explorer: Explorer, jobs: list[str]) -> Iterat
 
 def pan(page: Page) -> list[float]:
     """The frames' seconds while a mouse drags the plot along."""
-    place = page.locator("#card-cmp-train-loss .nsewdrag").first
+    place = page.locator("#card-cmp-train-loss .chart-plane").first
     place.scroll_into_view_if_needed()
     box = place.bounding_box()
     assert box

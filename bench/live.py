@@ -31,10 +31,10 @@ from worker.contract.wire import BELL, lease_key, lease_value, stream_key
 
 RUNNING, SECONDS, EACH_S, TURN_S = 20, 15.0, 10, 0.2
 HISTORIES = (100, 10_000)
-DRAWN = f"""() => document.querySelectorAll(
-    '#card-cmp-train-loss .scatterlayer .trace path.js-line[d]').length === {RUNNING}"""
-LAST = """() => Math.max(...(document.querySelector('#card-cmp-train-loss .js-plotly-plot')?.data
-    ?? []).map((trace) => trace.x[trace.x.length - 1]))"""
+DRAWN = f"""() => document.querySelector(
+    '#card-cmp-train-loss .chart')?.chart?.painted === {RUNNING}"""
+LAST = """() => Math.max(...(document.querySelector('#card-cmp-train-loss .chart')?.chart?.spec
+    ?.marks ?? []).map((mark) => mark.x[mark.x.length - 1]))"""
 
 
 @dataclass

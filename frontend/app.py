@@ -47,7 +47,7 @@ def dash_app(server: FastAPI) -> Dash:
         title="Normscope",
         update_title=None,
         index_string=INDEX,
-        assets_ignore=r"scheme\.js",
+        assets_ignore=r"(scheme|early)\.js",  # the head has them
         include_pages_meta=False,
         suppress_callback_exceptions=True,
         add_log_handler=False,

@@ -11,6 +11,7 @@ WHOLE = {
     "test/accuracy": "test accuracy",
     "test/loss": "test loss (nats)",
     "train/accuracy": "accuracy on a training batch",
+    "train/loss": "training loss (nats)",
     "norm/intrinsic": "∏‖W‖ (Frobenius)",
     "norm/intrinsic_spectral": "∏‖W‖₂ (spectral)",
     "norm/layer": "‖W‖ (Frobenius)",

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Integer, Select, bindparam, func, select, union
 
 from backend.store.measurements import Range, Series
-from backend.store.tables import point
+from backend.store.tables import point, series
 from worker.contract.measurement import number
 
 COLUMNS = ("step", "epoch", "time", "value")
@@ -37,6 +37,13 @@ def read(
     found = dict(zip(COLUMNS, columns, strict=True))
     found["value"] = [number(float("nan")) if v is None else number(v) for v in found["value"]]
     return {**found, "downsampled": thinned, "attempt": last[0], "seq": last[1]}
+
+
+def ends(connection: Connection, ids: Sequence[int]) -> dict[int, int]:
+    """The number of the last point of each series: it tells whether a series has grown."""
+    last = select(func.max(point.c.seq)).where(point.c.series == series.c.id).scalar_subquery()
+    query = select(series.c.id, func.coalesce(last, 0).label("end")).where(series.c.id.in_(ids))
+    return {row.id: row.end for row in connection.execute(query)}
 
 
 def _rows(

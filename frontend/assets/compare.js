@@ -4,7 +4,6 @@
   "use strict";
 
   const scope = (window.normscope = window.normscope || {});
-  const BUDGET = 30000; // points on a card, over all jobs
   const LIVE_MS = 1000;
   const SHARE = 6; // times as long as the last drawing took
   const HEARD = 20000; // points told of late: those that a reading of the store does not have yet
@@ -17,12 +16,10 @@
   let stops = [];
 
   // --- what is fetched ---------------------------------------------------------------------------
-  const points = (jobs) => Math.max(60, Math.min(2000, Math.floor(BUDGET / jobs)));
+  const { points } = scope.early;
 
   async function overlay(jobs, names, range = "") {
-    const list = (all) => encodeURIComponent(all.join(","));
-    const query = `jobs=${list(jobs)}&name=${list(names)}&points=${points(page ? page.jobs.length : jobs.length)}${range}`;
-    const answer = await fetch(`/api/v1/overlay?${query}`);
+    const answer = await scope.early.take(scope.early.overlay(jobs, names, page ? page.jobs.length : jobs.length, range)).answer;
     const found = await answer.json().catch(() => ({}));
     if (!answer.ok) throw new Error(found.detail || answer.statusText);
     return found;
@@ -209,11 +206,12 @@
     const told = window.dash_clientside.no_update;
     for (let tries = 0; !page && tries < 100; tries += 1) await new Promise((done) => window.setTimeout(done, 50));
     if (!page) return told;
+    const turned = page.choice.along !== along;
     page.choice = { color, dash, facet, band, smooth: Number(smooth) || 0, along, left, up, names: names || [] };
     address(page.choice);
     const mine = page;
     await load(mine.choice.names);
-    await Promise.all(mine.choice.names.map((name) => scope.overlay.draw(mine, name)));
+    await Promise.all(mine.choice.names.map((name) => scope.overlay.draw(mine, name, (!turned && mine.close[name]) || null)));
     window.requestAnimationFrame(() => window.setTimeout(() => page === mine && scope.relations.draw(mine)));
     return told;
   }

@@ -9,18 +9,16 @@
   let grid = null;
   let pages = { of: null, cursors: new Map() }; // where each block of rows starts
   let ahead = null; // the first rows, asked for before there is a grid
-  let missed = false; // a job changed before there was a grid
+  let missed = false; // a job may have changed before there was a grid
   let begun = 0; // when the rows were last asked for anew
   let typing = 0;
   let refreshing = 0;
   let stop = () => {};
 
   async function page(sort, cursor) {
-    const asked = new URLSearchParams(query);
-    asked.set("sort", sort);
-    asked.set("limit", PAGE);
-    if (cursor) asked.set("cursor", cursor);
-    const response = await fetch("/api/v1/jobs?" + asked);
+    const { early, answer } = window.normscope.early.take(window.normscope.early.jobs(query, sort, PAGE, cursor));
+    missed ||= early; // it was asked for before anybody listened for changes
+    const response = await answer;
     if (!response.ok) throw new Error("status " + response.status);
     return response.json();
   }
@@ -78,7 +76,9 @@
     else grid.hideOverlay();
   }
 
+  // Rows may come after their reader has gone on to another page.
   function address(sort) {
+    if (window.location.pathname !== "/jobs") return;
     const shown = new URLSearchParams(query);
     if (sort !== "-created_at") shown.set("sort", sort);
     const search = shown.toString();
@@ -127,15 +127,16 @@
     grid = api;
     narrow(api);
     if (missed) refresh();
+    missed = false;
   }
 
   // The rows and the jobs' changes are on their way while the grid is made.
   function early() {
     const sort = new URLSearchParams(window.location.search).get("sort") || "-created_at";
+    missed = false;
     const found = page(sort, null);
     found.catch(() => {}); // whoever waits for it is told
     ahead = { of: query + "|" + sort, found };
-    missed = false;
     stop();
     stop = window.normscope.events.on("state", told);
     window.normscope.events.open({ owner: byId("jobs-table") });

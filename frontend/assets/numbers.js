@@ -56,5 +56,5 @@
     return `${whole} s`;
   }
 
-  scope.numbers = { number, exact, percent, duration };
+  scope.numbers = { number, exact, percent, duration, raised };
 })();

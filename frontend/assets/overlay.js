@@ -6,8 +6,8 @@
   const CYCLE = ["vermillion", "blue", "green", "orange", "purple", "sky", "grey"];
   const DASHES = ["solid", "dash", "dot", "dashdot", "longdash"];
   const TITLES = { step: "step", epoch: "epoch", time: "seconds since its first point" };
-  const FACETS_A_ROW = 3;
   const MOST_LABELS = 12;
+  const ROW = 200; // pixels of a row of facets
   const key = (name) => "cmp-" + [...name].map((letter) => (/[\p{L}\p{N}]/u.test(letter) ? letter : "-")).join("");
 
   // --- groups: what a job is drawn as ----------------------------------------------------------------
@@ -39,7 +39,7 @@
       const [name, turn] = shades(hue);
       const line = dash === "none" ? (crowd ? "solid" : turn) : DASHES[dashes.indexOf(value(job, dash)) % DASHES.length];
       const label = [value(job, color), dash === "none" ? "" : `${short(dash)} ${value(job, dash)}`].filter(Boolean).join(", ");
-      found.set(job.id, { label, color: scope.draw.color(name), dash: line, facet: facets.indexOf(value(job, facet)) });
+      found.set(job.id, { label, color: name, dash: line, panel: facets.indexOf(value(job, facet)) });
     }
     return { of: found, facets: facet === "none" ? [""] : facets.map((one) => `${short(facet)} = ${one}`) };
   }
@@ -47,151 +47,99 @@
   const short = (path) => path.split(".").slice(-2).join(".");
 
   // --- lines -------------------------------------------------------------------------------------------
+  // `close` has the columns of the stretch that is looked at, in the place of the whole.
   async function draw(page, name, close = null) {
     page.close[name] = close;
-    const gd = await scope.draw.graph(key(name));
+    const chart = await scope.chart.of(key(name));
     const columns = close || page.columns[name];
-    if (!gd || !columns) return;
+    if (!chart || !columns || scope.compare.page !== page) return;
     const { of, facets } = groups(page);
     const lines = page.jobs.filter((job) => columns.has(job.id)).map((job) => line(page, job, columns.get(job.id), of.get(job.id)));
-    const traces = page.choice.band ? banded(lines) : lines.flatMap((one) => drawn(one, page.choice.smooth));
-    const seen = new Set();
-    for (const trace of traces) {
-      trace.showlegend = trace.showlegend !== false && !seen.has(trace.name);
-      if (trace.showlegend) seen.add(trace.name);
-    }
-    const { layout, height } = panels(page, facets, gd.layout);
-    const hovermode = lines.length > MOST_LABELS ? "closest" : "x unified";
-    const showlegend = seen.size > 1 && seen.size <= MOST_LABELS;
-    await scope.draw.show(key(name), traces, { ...layout, height, hovermode, showlegend, legend: { title: titled(page.choice.color) } });
-    listen(name, gd);
-    say(name, columns, lines.length, page, seen.size);
-  }
-
-  // What a legend's names are values of.
-  function titled(path) {
-    const plain = path === "job" || path === "none";
-    return { text: plain ? "" : `${short(path)}  `, font: { size: 11.5, color: scope.draw.color("soft") }, side: "left" };
+    const marks = page.choice.band ? banded(lines) : lines.flatMap((one) => drawn(one, page.choice.smooth));
+    const labels = new Map(marks.filter((mark) => !mark.quiet).map((mark) => [mark.name, mark]));
+    if (chart.along !== page.choice.along) Object.assign(chart, { along: page.choice.along }).view.x = null;
+    tall(chart, facets.length);
+    link(chart, name);
+    chart.show({
+      panels: facets, marks, legend: legend(page, labels), pick: lines.length > MOST_LABELS ? "near" : "x",
+      x: { title: TITLES[page.choice.along], zero: !close }, y: { title: chart.card.dataset.axis || name },
+    });
+    say(chart, columns, lines.length, page, labels.size);
   }
 
   function line(page, job, column, group) {
-    return { ...group, job: job.label, x: column[page.choice.along], y: column.value };
+    return { ...group, job: job.id, told: job.label, x: column[page.choice.along], y: column.value };
   }
-
-  function placed(one) {
-    const at = one.facet > 0 ? String(one.facet + 1) : "";
-    return { xaxis: `x${at}`, yaxis: `y${at}`, legendgroup: one.label };
-  }
-
-  const plainly = (text) => text.replace(/[<>%{}]/g, " ");
-  const finite = (values) => values.map((value) => (Number.isFinite(value) ? value : null));
 
   function drawn(one, keep) {
-    const plain = {
-      type: "scatter", mode: one.x.length < 2 ? "markers" : "lines", x: one.x, y: finite(one.y), name: one.label,
-      line: { color: one.color, dash: one.dash, width: 1.6 }, hovertemplate: `%{y:.4~g}<extra>${plainly(one.job)}</extra>`,
-      meta: { label: one.job }, ...placed(one),
-    };
-    if (!keep) return [plain];
-    const faint = { ...plain, opacity: 0.28, line: { ...plain.line, width: 1 }, showlegend: false, hoverinfo: "skip", hovertemplate: null };
-    return [faint, { ...plain, y: scope.stats.smoothed(one.y, keep), meta: { ...plain.meta, role: "smooth" } }];
+    const plain = { kind: "line", panel: one.panel, x: one.x, y: one.y, name: one.label, group: one.label, job: one.job, told: one.told, color: one.color, dash: one.dash, width: 1.6 };
+    const said = (y) => (at) => `${one.told}: ${scope.numbers.exact(y[at])}`;
+    if (!keep) return [{ ...plain, said: said(one.y) }];
+    const smooth = scope.stats.smoothed(one.y, keep).map((y) => y ?? NaN);
+    return [{ ...plain, dash: "solid", width: 1, opacity: 0.28, quiet: true }, { ...plain, y: smooth, role: "smooth", said: said(smooth) }];
   }
 
   // Mean over the jobs of a group, and one standard deviation to either side.
   function banded(lines) {
     const found = new Map();
     for (const one of lines) {
-      const name = `${one.label} ${one.facet}`;
+      const name = `${one.label} ${one.panel}`;
       if (!found.has(name)) found.set(name, []);
       found.get(name).push(one);
     }
     return [...found.values()].flatMap((group) => {
       const [first] = group;
-      const band = scope.stats.band(group);
-      const place = placed(first);
-      const outline = {
-        type: "scatter", mode: "lines", x: [...band.x, ...[...band.x].reverse()], y: [...band.high, ...[...band.low].reverse()],
-        fill: "toself", fillcolor: first.color, opacity: 0.16, line: { width: 0 }, hoverinfo: "skip", showlegend: false, name: `${first.label}, ± 1 sd`, meta: { role: "band" }, ...place,
-      };
-      const mean = {
-        type: "scatter", mode: "lines", x: band.x, y: band.mean, name: `${first.label} (mean of ${group.length})`,
-        line: { color: first.color, dash: first.dash, width: 1.9 }, hovertemplate: "%{y:.4~g}", ...place,
-      };
-      return group.length > 1 ? [outline, mean] : [mean];
+      const { x, mean, low, high } = scope.stats.band(group);
+      const place = { x, panel: first.panel, color: first.color, group: first.label };
+      const line = { ...place, kind: "line", y: mean, name: `${first.label} (mean of ${group.length})`, dash: first.dash, width: 1.9 };
+      const band = { ...place, kind: "band", low, high, opacity: 0.16, quiet: true, name: `${first.label}, ± 1 sd` };
+      return group.length > 1 ? [band, line] : [line];
     });
   }
 
-  // --- panels --------------------------------------------------------------------------------------------
-  function panels(page, facets, base) {
-    const across = Math.min(facets.length, window.innerWidth < 700 ? 1 : FACETS_A_ROW);
-    const rows = Math.ceil(facets.length / across);
-    const layout = { annotations: [], meta: { along: page.choice.along, kind: "overlay" } };
-    const title = { ...(base.xaxis || {}).title, text: TITLES[page.choice.along] };
-    facets.forEach((label, at) => {
-      const suffix = at ? String(at + 1) : "";
-      const [column, row] = [at % across, Math.floor(at / across)];
-      const left = column / across;
-      const top = 1 - row / rows;
-      const domain = { x: [left + (column ? 0.05 : 0), (column + 1) / across - 0.01], y: [top - 1 / rows + (rows > 1 ? 0.14 : 0), top - (facets.length > 1 ? 0.06 : 0)] };
-      layout[`xaxis${suffix}`] = { ...base.xaxis, title, domain: domain.x, anchor: `y${suffix}`, ...(at ? { matches: "x" } : {}) };
-      layout[`yaxis${suffix}`] = { ...base.yaxis, domain: domain.y, anchor: `x${suffix}`, ...(at ? { matches: "y", title: { text: "" } } : {}) };
-      if (label) layout.annotations.push({ text: label, xref: "paper", yref: "paper", x: (domain.x[0] + domain.x[1]) / 2, y: domain.y[1], yanchor: "bottom", showarrow: false, font: { size: 12 } });
-    });
-    return { layout, height: rows > 1 ? 200 * rows + 60 : base.height };
+  // A name a group, with what it is a value of; none where one could not read them all.
+  function legend(page, labels) {
+    if (labels.size < 2 || labels.size > MOST_LABELS) return null;
+    const entries = [...labels].map(([label, { group, color, dash }]) => ({ label, group, color, dash }));
+    return { title: titled(page.choice.color), entries };
+  }
+
+  const titled = (path) => (path === "job" || path === "none" ? "" : short(path));
+
+  // Rows of facets need their height; the card keeps its own otherwise.
+  function tall(chart, facets) {
+    const { rows } = scope.frames.grid(facets, chart.plane.clientWidth);
+    const place = chart.place.closest(".plot-place");
+    place.style.setProperty("--height", rows > 1 ? `${ROW * rows + 60}px` : place.dataset.height);
   }
 
   // --- what the card says, and what a reader does with it --------------------------------------------------
-  function say(name, columns, count, page, labels) {
-    const card = document.getElementById(`card-${key(name)}`);
-    if (!card) return;
+  function say(chart, columns, count, page, labels) {
     const missing = page.jobs.length - count;
     const words = [`${count} ${count === 1 ? "job" : "jobs"}`];
     if (missing) words.push(`${missing} never measured it`);
     if (page.choice.band) words.push("the band is one standard deviation over the jobs of a group");
     if (labels > MOST_LABELS) words.push("too many groups for a legend: point at a line");
-    card.querySelector(".about").textContent = words.join(" · ");
+    chart.card.querySelector(".about").textContent = words.join(" · ");
     const thinned = [...columns.values()].some((column) => column.downsampled);
-    const note = card.querySelector("[data-thinned]");
+    const note = chart.card.querySelector("[data-thinned]");
     if (note) note.textContent = thinned ? "Down-sampled: the least and the greatest of every stretch. Zoom in for all points." : "";
   }
 
-  function listen(name, gd) {
-    if (gd.normscopeOverlay) return;
-    gd.normscopeOverlay = true;
-    gd.on("plotly_relayout", (change) => relayout(name, gd, change));
-    gd.on("plotly_hover", (event) => hover(gd, event));
-    gd.on("plotly_unhover", () => others(gd).forEach((one) => Plotly.Fx.unhover(one)));
+  const others = (chart) => scope.chart.all().filter((one) => one !== chart && one.card.closest("#compare-cards"));
+
+  function link(chart, name) {
+    chart.hovered = (at) => others(chart).forEach((one) => (at ? scope.hover.follow(one, at.x, at.job) : scope.hover.clear(one)));
+    chart.ranged = (x) => {
+      others(chart).forEach((one) => {
+        Object.assign(one.view, { x, y: x ? one.view.y : null });
+        one.paint();
+      });
+      const page = scope.compare.page;
+      for (const each of page ? page.choice.names : [name]) if (x) scope.compare.zoom(each, ...x);
+      else scope.compare.whole(each);
+    };
   }
 
-  const others = (gd) =>
-    [...document.querySelectorAll("#compare-cards .js-plotly-plot")].filter((one) => one !== gd && one.data && one.data.length);
-
-  function hover(gd, event) {
-    if (!event.event || !event.event.isTrusted) return; // our own, from another card
-    const x = event.xvals && event.xvals[0];
-    if (x !== undefined) others(gd).forEach((one) => Plotly.Fx.hover(one, [{ xval: x }], ["xy"]));
-  }
-
-  // A zoom along x goes to every card, and each asks for what it now shows in full.
-  function relayout(name, gd, change) {
-    const page = scope.compare.page;
-    if (!page || gd.normscopeLinked) return;
-    const low = change["xaxis.range[0]"] ?? (change["xaxis.range"] || [])[0];
-    const high = change["xaxis.range[1]"] ?? (change["xaxis.range"] || [])[1];
-    const reset = change["xaxis.autorange"];
-    if (low === undefined && !reset) return;
-    for (const other of page.choice.names) {
-      const plot = document.querySelector(`#card-${key(other)} .js-plotly-plot`);
-      if (!plot || !plot.data) continue;
-      if (plot !== gd) {
-        plot.normscopeLinked = true;
-        const range = reset ? { "xaxis.autorange": true } : { "xaxis.range": [low, high] };
-        Promise.resolve(Plotly.relayout(plot, range)).finally(() => (plot.normscopeLinked = false));
-      }
-      if (reset) scope.compare.whole(other);
-      else scope.compare.zoom(other, low, high);
-    }
-  }
-
-  scope.overlay = { draw, key, groups, value, titled, plainly };
+  scope.overlay = { draw, key, groups, value, titled };
 })();

@@ -9,6 +9,7 @@
   const root = document.documentElement;
   const cardOf = (element) => element.closest(".plot-card");
   const plotOf = (card) => card.querySelector(".js-plotly-plot");
+  const chartOf = (card) => (card.querySelector(".chart") || {}).chart; // one that is no Plotly figure
   const cards = () => [...document.querySelectorAll(".plot-card")];
 
   // --- the address ---------------------------------------------------------------------------
@@ -36,6 +37,7 @@
     press(card.querySelectorAll("[data-scale]"), button);
     const logs = cards().filter((one) => one.dataset.log === "true").map((one) => one.dataset.card);
     setQuery("log", logs.join(",") || "none");
+    if (chartOf(card)) chartOf(card).setLog(button.dataset.scale === "log");
     if (!gd || !gd.layout) return;
     scope.axes.own(gd);
     scope.axes.forget(gd);
@@ -107,9 +109,15 @@
     return { head, body };
   }
 
+  const listed = (card) => (chartOf(card) ? scope.chart.rows(chartOf(card)) : rows(plotOf(card)));
+
   function save(card, format) {
     const gd = plotOf(card);
     const name = `${document.title.split(" – ")[0]} ${card.dataset.card}`.replace(/[^\w-]+/g, "_");
+    if (format !== "csv" && chartOf(card)) {
+      chartOf(card).picture(format).then((blob) => download(blob, `${name}.${format}`));
+      return;
+    }
     if (format !== "csv") {
       const { width } = gd.getBoundingClientRect();
       const page = getComputedStyle(document.body).backgroundColor;
@@ -117,20 +125,23 @@
       Plotly.downloadImage(figure, { format, scale: format === "png" ? 3 : 1, width, height: gd.layout.height, filename: name });
       return;
     }
-    const { head, body } = rows(gd);
+    const { head, body } = listed(card);
     const cell = (value) => (value === null || value === undefined ? "nan" : /[",\n]/.test(value) ? `"${String(value).replaceAll('"', '""')}"` : value);
     const text = [head, ...body].map((row) => row.map(cell).join(",")).join("\n") + "\n";
+    download(new Blob([text], { type: "text/csv" }), `${name}.csv`);
+  }
+
+  function download(blob, name) {
     const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
-    link.download = `${name}.csv`;
+    link.href = URL.createObjectURL(blob);
+    link.download = name;
     link.click();
     window.setTimeout(() => URL.revokeObjectURL(link.href), 1000);
   }
 
   function table(card) {
-    const gd = plotOf(card);
     const dialog = document.getElementById("plot-table");
-    const { head, body } = rows(gd);
+    const { head, body } = listed(card);
     const shown = body.length > MOST_ROWS ? body.filter((_, at) => at % Math.ceil(body.length / MOST_ROWS) === 0) : body;
     const title = card.querySelector("h2").textContent;
     dialog.querySelector("h2").textContent = title;

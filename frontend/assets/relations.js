@@ -30,15 +30,22 @@
       byGroup.get(one.label).push(one);
     }
     const legend = byGroup.size > 1 && byGroup.size <= MOST_LABELS;
-    // Without a legend one trace holds all: a trace costs more than a hundred points.
-    const traces = (byGroup.size > MOST_LABELS ? [["jobs", known]] : [...byGroup.entries()]).map(([label, group]) => ({
-      type: "scatter", mode: "markers", name: label, x: group.map((one) => one.x), y: group.map((one) => one.y),
-      text: group.map((one) => one.job.label), marker: { color: group.map((one) => one.color), size: 8 },
-      hovertemplate: "%{text}<br>%{x:.4~g}, %{y:.4~g}<extra></extra>",
+    const marks = [...byGroup.entries()].map(([label, group]) => ({
+      kind: "points", panel: 0, name: label, group: label, color: group[0].color, size: 4, x: group.map((one) => one.x), y: group.map((one) => one.y),
+      labels: group.map((one) => one.job.label), said: (at) => `${group[at].job.label}: ${scope.draw.number(group[at].x)}, ${scope.draw.number(group[at].y)}`,
     }));
-    const axis = (title) => ({ title: { text: title, font: { size: 11.5, color: scope.draw.color("soft") } }, autorange: true });
     say(known, left, up, page.jobs.length);
-    return scope.draw.show("cmp-scatter", traces, { xaxis: axis(left), yaxis: axis(up), showlegend: legend, legend: { title: scope.overlay.titled(page.choice.color) } });
+    return show("cmp-scatter", {
+      panels: [""], marks, pick: "near", x: { title: called(page, left), pad: true }, y: { title: called(page, up) },
+      legend: legend ? { title: scope.overlay.titled(page.choice.color), entries: marks.map(({ name, group, color }) => ({ label: name, group, color })) } : null,
+    });
+  }
+
+  const called = (page, name) => page.words[name] || name;
+
+  async function show(key, spec) {
+    const chart = await scope.chart.of(key);
+    if (chart) chart.show(spec);
   }
 
   function say(known, left, up, all) {
@@ -66,33 +73,29 @@
     const values = (path) => new Set(page.jobs.map((job) => job.spec[path]).filter((value) => value !== undefined && value !== null).map(String));
     const told = page.paths.filter((path) => (path !== "seed" || page.paths.length === 1) && values(path).size > 1);
     const paths = (told.length ? told : page.paths).slice(0, 6);
-    const axes = [...paths.map((path) => axis(page, path, (job) => job.spec[path])), axis(page, page.choice.up, (job) => final(job, page.choice.up))];
+    const axes = [...paths.map((path) => axis(page, path, (job) => job.spec[path])), axis(page, called(page, page.choice.up), (job) => final(job, page.choice.up))];
     const { of } = scope.overlay.groups(page);
-    const traces = page.jobs.map((job) => ({
-      type: "scatter", mode: "lines+markers", name: job.label, showlegend: false,
-      x: axes.map((_, at) => at), y: axes.map((one) => one.place(job)),
-      text: axes.map((one) => `${one.title}: ${one.said(job)}`), line: { color: of.get(job.id).color, width: 1.6 }, marker: { size: 6 }, opacity: 0.8,
-      hovertemplate: `%{text}<extra>${scope.overlay.plainly(job.label)}</extra>`,
+    const marks = page.jobs.map((job) => ({
+      kind: "line", panel: 0, name: job.label, color: of.get(job.id).color, width: 1.6, opacity: 0.8, dots: true, loose: true,
+      x: axes.map((_, at) => at), y: axes.map((one) => one.place(job) ?? NaN), said: (at) => `${job.label}: ${axes[at].title} ${axes[at].said(job)}`,
     }));
-    const last = axes.length - 1;
-    const ends = (at) => (at === 0 ? "left" : at === last ? "right" : "center");
-    const font = { size: 10.5, color: scope.draw.color("soft") };
-    const annotations = axes.flatMap((one, at) => [
-      { x: at, y: 1.16, text: title(one, at === last), showarrow: false, xanchor: ends(at), font: { size: 11.5 } },
-      ...one.ticks.map(([place, text]) => ({ x: at, y: place, text, showarrow: false, xshift: at === last ? 7 : -7, xanchor: at === last ? "left" : "right", font })),
-    ]);
-    const shapes = axes.map((_, at) => ({ type: "line", x0: at, x1: at, y0: -0.03, y1: 1.03, line: { color: scope.draw.color("zero"), width: 1.2 } }));
-    const margin = { l: 64, r: 64, t: 12, b: 16 };
-    const bare = { visible: false, fixedrange: true, automargin: false, autorange: false };
-    return scope.draw.show("cmp-parallel", traces, {
-      annotations, shapes, margin, xaxis: { ...bare, range: [-0.04, last + 0.04] }, yaxis: { ...bare, range: [-0.08, 1.24] },
+    return show("cmp-parallel", {
+      panels: [""], marks, bare: true, still: true, pick: "near", rules: axes.map((_, at) => at), texts: words(axes),
+      x: { title: "axis", range: [0, axes.length - 1] }, y: { title: "place", range: [-0.16, 1.32] },
     });
   }
 
-  function title(one, result) {
-    const words = `${one.title.split(".").slice(-2).join(".")}${one.log ? " (log)" : ""}`;
-    return result ? `<b>${words}</b>` : words;
+  // The axes' names above, and what stands at their ticks.
+  function words(axes) {
+    const last = axes.length - 1;
+    const beside = (at) => (at === last ? { shift: 7, align: "left" } : { shift: -7, align: "right" });
+    return axes.flatMap((one, at) => [
+      { x: at, y: 1.1, words: title(one), align: "center", above: true, bold: at === last, color: "ink" },
+      ...one.ticks.map(([y, text]) => ({ x: at, y, words: text, room: 0.9, ...beside(at), size: 10.5, color: "soft" })),
+    ]);
   }
+
+  const title = (one) => `${/[( ]/.test(one.title) ? one.title : one.title.split(".").slice(-2).join(".")}${one.log ? " (log)" : ""}`;
 
   function axis(page, title, read) {
     const values = page.jobs.map(read);
@@ -119,8 +122,7 @@
   function listed(title, read, names) {
     const place = (name) => (names.length < 2 ? 0.5 : names.indexOf(name) / (names.length - 1));
     const said = (job) => (read(job) === undefined || read(job) === null ? "–" : String(read(job)));
-    const cut = (name) => (name.length > 18 ? `${name.slice(0, 17)}…` : name);
-    return { title, ticks: names.slice(0, 12).map((name) => [place(name), cut(name)]), place: (job) => (names.includes(said(job)) ? place(said(job)) : null), said };
+    return { title, ticks: names.slice(0, 12).map((name) => [place(name), name]), place: (job) => (names.includes(said(job)) ? place(said(job)) : null), said };
   }
 
   scope.relations = { draw, final };

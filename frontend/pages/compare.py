@@ -11,7 +11,7 @@ from dash.development.base_component import Component
 
 from frontend import parts
 from frontend.api import Api, ApiError, Job, visitor
-from frontend.views import comparison, load, seeds
+from frontend.views import comparison, seeds
 from frontend.views.differences import differing, flat
 from frontend.views.plotcard import furniture
 
@@ -38,9 +38,8 @@ def layout(jobs: str = "", sweep: str = "", **query: Any) -> Component:
 
 
 def _waiting() -> list[Component]:
-    """Shapes of what comes. The plot that nobody sees has Plotly loaded in the meantime."""
-    plotly = html.Div(dcc.Graph(), hidden=True)
-    return [comparison.head(0), parts.skeleton(64), parts.skeleton(304), plotly]
+    """Shapes of what comes."""
+    return [comparison.head(0), parts.skeleton(64), parts.skeleton(304)]
 
 
 @callback(Output(PAGE, "children"), Input(ASKED, "data"))
@@ -94,6 +93,7 @@ def _content(jobs: list[Job], robust: dict[str, float], query: dict[str, Any]) -
             for job, label in zip(jobs, comparison.labels(jobs), strict=True)
         ],
         "names": names,
+        "words": {name: comparison.called(name) for name in names},
         "paths": list(apart),
         "query": query,
     }
@@ -102,8 +102,8 @@ def _content(jobs: list[Job], robust: dict[str, float], query: dict[str, Any]) -
         comparison.head(len(jobs)),
         comparison.controls(names, list(apart), shown, query),
         seeds.note(jobs),
-        html.Div(comparison.cards(shown, load.scheme()), id=comparison.CARDS),
-        comparison.relations([*names, *comparison.DERIVED], list(apart), query, load.scheme()),
+        html.Div(comparison.cards(shown), id=comparison.CARDS),
+        comparison.relations([*names, *comparison.DERIVED], list(apart), query),
         comparison.table(jobs, apart),
         dcc.Store(id=TOLD, data=told),
     ]
@@ -123,7 +123,7 @@ def _told(job: Job, robust: dict[str, float]) -> dict[str, Any]:
     prevent_initial_call=True,
 )
 def choose(names: list[str]) -> Any:
-    return comparison.cards(names, load.scheme())
+    return comparison.cards(names)
 
 
 clientside_callback(

@@ -9,10 +9,10 @@ import dash_mantine_components as dmc
 from dash import dcc, html
 from dash.development.base_component import Component
 
-from frontend import parts
+from frontend import parts, readings
 from frontend.api import Job
-from frontend.plots import theme as themes
-from frontend.views.plotcard import plot_card
+from frontend.plots.definitions import DEFINITIONS, Definition
+from frontend.views.plotcard import chart_card
 
 NAMES, CARDS = "compare-names", "compare-cards"
 COLOR, DASH, FACET = "compare-color", "compare-dash", "compare-facet"
@@ -23,6 +23,15 @@ FIRST = ("train/loss", "test/accuracy", "norm/intrinsic", "gradient/input_max")
 DERIVED = ("generalization gap", "robust accuracy")
 LOGS = ("loss", "norm", "gradient", "learning_rate", "hessian")
 MOST_COLUMNS = 12
+DEFINED = {
+    "train/loss": "loss",
+    "train/accuracy": "accuracy",
+    "test/accuracy": "accuracy",
+    "norm/": "norm",
+    "gradient/tightness": "tightness",
+    "gradient/": "gradient",
+}
+"""The definition of a measurement's card, by how its name begins."""
 ALONGS = ("step", "epoch", "time")
 
 
@@ -81,7 +90,7 @@ def _measures(names: Sequence[str], chosen: list[str]) -> Component:
     return dmc.MultiSelect(
         id=NAMES,
         label="Measurements",
-        data=list(names),
+        data=[{"value": name, "label": called(name)} for name in names],
         value=chosen,
         searchable=True,
         maxValues=12,
@@ -122,7 +131,7 @@ def _select(id: str, label: str, data: Sequence[str], value: str) -> Component:
     return dmc.Select(
         id=id,
         label=label,
-        data=list(data),
+        data=[{"value": one, "label": called(one)} for one in data],
         value=value if value in data else data[0],
         allowDeselect=False,
         searchable=len(data) > 8,
@@ -131,28 +140,38 @@ def _select(id: str, label: str, data: Sequence[str], value: str) -> Component:
     )
 
 
-def cards(names: Sequence[str], scheme: str) -> Component:
-    """An empty plot for each measurement; the page's script fills them."""
+def cards(names: Sequence[str]) -> Component:
+    """An empty place for each measurement; the page's script fills them."""
     if not names:
         return parts.empty("Choose a measurement above to lay its curves over each other.")
-    look = themes.theme(scheme)
     made = [
-        plot_card(
+        chart_card(
             key(name),
-            name,
+            called(name),
             "one line a job",
-            themes.figure(
-                look,
-                [],
-                xaxis=themes.axis(look, "step", rangemode="tozero"),
-                yaxis=themes.axis(look, name),
-                showlegend=True,
-            ),
             log=any(part in name for part in LOGS) and "tightness" not in name,
+            definition=_definition(name),
         )
         for name in names
     ]
     return html.Div(made, className="cards plots")
+
+
+def called(name: str) -> str:
+    """A measurement, or what is no measurement, in words: `test/accuracy` is "Test accuracy"."""
+    if "/" not in name:
+        return name
+    words = readings.words(name)
+    return words[:1].upper() + words[1:]
+
+
+def _definition(name: str) -> Definition:
+    """What it is where that is known, and what REST calls it."""
+    known = next((DEFINITIONS[key] for part, key in DEFINED.items() if name.startswith(part)), None)
+    path = f"In REST and in files: {name}."
+    if known is None:
+        return Definition(path)
+    return Definition(f"{known.text} {path}", known.math, known.spoken, known.source)
 
 
 def key(name: str) -> str:
@@ -160,28 +179,16 @@ def key(name: str) -> str:
     return "cmp-" + "".join(letter if letter.isalnum() else "-" for letter in name)
 
 
-def relations(
-    names: Sequence[str], paths: Sequence[str], query: Mapping[str, Any], scheme: str
-) -> Component:
+def relations(names: Sequence[str], paths: Sequence[str], query: Mapping[str, Any]) -> Component:
     """Final values against each other, and a line a job through all that differs."""
-    look = themes.theme(scheme)
     left = str(query.get("left") or _or_first(names, "norm/intrinsic"))
     up = str(query.get("up") or _or_first(names, "generalization gap", "test/accuracy"))
     pickers = html.Div(
         [_select(LEFT, "Across", names, left), _select(UP, "Up", names, up)],
         className="compare-pickers",
     )
-    empty = themes.figure(
-        look, [], xaxis=themes.axis(look, left), yaxis=themes.axis(look, up), hovermode="closest"
-    )
-    bare = {"visible": False, "fixedrange": True}
-    lines = themes.figure(look, [], xaxis=bare, yaxis=bare, hovermode="closest", showlegend=False)
-    scatter = plot_card(
-        "cmp-scatter", "Final values", html.Span("…", id="compare-tau"), empty, log=False
-    )
-    parallel = plot_card(
-        "cmp-parallel", "What differs, and what came of it", "one line a job", lines
-    )
+    scatter = chart_card("cmp-scatter", "Final values", html.Span("…", id="compare-tau"))
+    parallel = chart_card("cmp-parallel", "What differs, and what came of it", "one line a job")
     return html.Div(
         [pickers, html.Div([scatter, parallel] if paths else [scatter], className="cards plots")]
     )

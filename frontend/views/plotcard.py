@@ -13,7 +13,7 @@ from dash.development.base_component import Component
 
 from frontend.plots.board import MOST_LINES
 from frontend.plots.definitions import DEFINITIONS, Definition
-from frontend.plots.theme import named, swaps
+from frontend.plots.theme import HEIGHT, named, swaps
 from frontend.views import ids
 
 CONFIG: dict[str, Any] = {
@@ -38,9 +38,47 @@ def plot_card(
 ) -> Component:
     """`log` is where the log/lin switch stands, None for no switch; `definition` is one, or the
     key of one where the card's own is not its key."""
+    named = _legend(figure)
+    place = _place(key, title, figure)
+    drawn = html.Div([place, named], className="plot-and-list") if named else place
+    listed = "listed" if named else ""
+    return _card(key, title, about, drawn, log, definition, notes, f"{listed} {className}")
+
+
+def chart_card(
+    key: str,
+    title: str,
+    about: Any,
+    *,
+    axis: str | None = None,
+    log: bool | None = None,
+    definition: str | Definition | None = None,
+) -> Component:
+    """An empty place that chart.js fills, for plots that hold more than a figure can; `axis` is
+    what the y axis is called where that is not the title."""
+    height = f"{HEIGHT}px"
+    place = html.Div(
+        html.Div(className="chart"),
+        className="plot-place",
+        style={"--height": height},
+        **{"data-height": height},
+    )
+    return _card(key, title, about, place, log, definition, axis=axis or title)
+
+
+def _card(
+    key: str,
+    title: str,
+    about: Any,
+    drawn: Component,
+    log: bool | None,
+    definition: str | Definition | None,
+    notes: Sequence[str] = (),
+    className: str = "",
+    axis: str = "",
+) -> Component:
     if not isinstance(definition, Definition):
         definition = DEFINITIONS.get(definition or key)
-    named = _legend(figure)
     return html.Section(
         [
             html.Div(
@@ -50,15 +88,13 @@ def plot_card(
                 ],
                 className="card-head",
             ),
-            html.Div([_place(key, title, figure), named], className="plot-and-list")
-            if named
-            else _place(key, title, figure),
+            drawn,
             *_notes(notes),
             _definition(key, title, definition) if definition else None,
         ],
         id=ids.plot_id(key),
-        className=f"card plot-card {'listed' if named else ''} {className}".strip(),
-        **{"data-card": key, "data-log": str(bool(log)).lower()},
+        className=" ".join(["card plot-card", *className.split()]),
+        **{"data-card": key, "data-log": str(bool(log)).lower(), "data-axis": axis},
     )
 
 

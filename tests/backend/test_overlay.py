@@ -12,6 +12,7 @@ from backend.recorder import Recorder
 from backend.store import attempts, overlay
 from backend.store.engine import Store
 from backend.store.measurements import Range, series_of_jobs
+from backend.thinned import Thinned
 from tests.backend.live import put
 from tests.backend.parts import train
 from tests.backend.test_store import add, tell
@@ -131,3 +132,39 @@ def test_over_rest_for_several_jobs_and_names(
     too_many = ",".join(f"j{i}" for i in range(300))
     assert client.get(f"/overlay?jobs={too_many}&name=a").status_code == 422
     assert client.get("/overlay?jobs=a").status_code == 422
+
+
+def test_a_curve_is_thinned_again_only_when_it_has_grown() -> None:
+    made: list[str] = []
+
+    def making(text: str) -> bytes:
+        made.append(text)
+        return text.encode()
+
+    kept = Thinned(most=8)
+    assert kept.get("a", 1, lambda: making("one")) == b"one"
+    assert kept.get("a", 1, lambda: making("never")) == b"one"
+    assert kept.get("a", 2, lambda: making("grown")) == b"grown"
+    assert kept.get("b", 1, lambda: making("other")) == b"other"  # no room for both: the older goes
+    assert kept.get("b", 1, lambda: making("never")) == b"other"
+    assert kept.get("a", 2, lambda: making("again")) == b"again"
+    assert made == ["one", "grown", "other", "again"]
+
+
+def test_an_answer_grows_with_its_job(client: TestClient, queue: Queue, store: Store) -> None:
+    recorder = Recorder(store, queue)
+    id = client.post("/jobs", json=train()).json()["id"]
+    queue.redis.xadd(BELL, {"job": id})
+    teller = Teller(id, 1, "w")
+    put(queue, id, teller.started("cpu", 10, 1.0, "hash"), teller.measured(0, 0.0, {"a": 1.0}))
+    for _ in range(3):
+        recorder.turn(1)
+
+    def values() -> list[float]:
+        return client.get(f"/overlay?jobs={id}&name=a").json()["items"][0]["value"]
+
+    assert values() == values() == [1.0]
+    put(queue, id, teller.measured(1, 0.1, {"a": 2.0}))
+    for _ in range(3):
+        recorder.turn(1)
+    assert values() == [1.0, 2.0]

@@ -14,9 +14,11 @@ pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("explorer")]
 
 ANSWER_MS = 60_000
 """The desk's first answer waits for torch to load."""
-LINES = """(card) => (document.querySelector(`#card-${card} .js-plotly-plot`)?.data ?? [])
-    .filter((trace) => trace.x && trace.x.length > 1)
-    .map((trace) => [trace.name, trace.line.dash])"""
+LINES = """(card) => (document.querySelector(`#card-${card} .chart`)?.chart?.spec?.marks ?? [])
+    .filter((mark) => mark.x.length > 1).map((mark) => [mark.name, mark.dash])"""
+CHART = "document.querySelector('#card-cmp-train-loss .chart')?.chart"
+POINTS = f"() => {CHART}?.spec?.marks[0]?.x ?? []"
+RANGE = f"() => {CHART}.frames[0].x"
 
 
 def spec(**changes: Any) -> dict[str, Any]:
@@ -173,13 +175,11 @@ def test_a_zoom_on_compare_shows_every_point_and_a_double_click_the_whole(
     job = train(explorer, epochs=410, log_every=1, diagnostics=[])
     explorer.wait_job(job)
     page.goto(f"{explorer.url}/compare?jobs={job}&name=train/loss")
-    points = """() => (document.querySelector('#card-cmp-train-loss .js-plotly-plot')?.data ?? [])
-        .map((trace) => trace.x)[0] ?? []"""
-    until(lambda: page.evaluate(points), 90, "no line")
+    until(lambda: page.evaluate(POINTS), 90, "no line")
     card = page.locator("#card-cmp-train-loss")
     expect(card).to_contain_text("Down-sampled")
-    whole = page.evaluate(points)
-    box = card.locator(".nsewdrag").first.bounding_box()
+    whole = page.evaluate(POINTS)
+    box = card.locator(".chart-plane").first.bounding_box()
     assert box
     middle = box["y"] + box["height"] / 2
     page.mouse.move(box["x"] + 0.4 * box["width"], middle)
@@ -187,11 +187,39 @@ def test_a_zoom_on_compare_shows_every_point_and_a_double_click_the_whole(
     page.mouse.move(box["x"] + 0.5 * box["width"], middle, steps=5)
     page.mouse.up()
     expect(card).not_to_contain_text("Down-sampled")
-    near = page.evaluate(points)
+    near = page.evaluate(POINTS)
     assert near == list(range(near[0], near[-1] + 1)), "steps are missing"
     assert len(near) < len(whole)
     page.mouse.dblclick(box["x"] + box["width"] / 2, middle)
-    until(lambda: page.evaluate(points) == whole, 90, "the whole does not come back")
+    until(lambda: page.evaluate(POINTS) == whole, 90, "the whole does not come back")
+
+
+def test_a_chart_moves_with_its_keys_and_is_downloaded_as_it_is_seen(
+    page: Page, explorer: Explorer, digits: str
+) -> None:
+    page.goto(f"{explorer.url}/compare?jobs={digits}&name=train/loss")
+    until(lambda: page.evaluate(POINTS), 90, "no line")
+    whole = page.evaluate(RANGE)
+    card = page.locator("#card-cmp-train-loss")
+    card.locator(".chart-plane").press("+")
+    near = page.evaluate(RANGE)
+    assert whole[0] < near[0] < near[1] < whole[1]
+    card.locator(".chart-plane").press("ArrowRight")
+    assert page.evaluate(RANGE)[0] > near[0]
+    card.locator(".chart-plane").press("0")
+    assert page.evaluate(RANGE) == whole
+    files = {}
+    for format in ("svg", "png", "csv"):
+        card.locator("summary").click()
+        with page.expect_download() as download:
+            card.locator(f"[data-save={format}]").click()
+        files[format] = download.value.path().read_bytes()
+    drawing = files["svg"].decode()
+    assert drawing.startswith("<svg")
+    assert drawing.count("<path") > 8
+    assert "Training loss (nats)" in drawing
+    assert files["png"].startswith(b"\x89PNG")
+    assert len(files["csv"].splitlines()) == 1 + len(page.evaluate(POINTS))
 
 
 def test_compare_of_a_running_job_ends_with_every_point(page: Page, explorer: Explorer) -> None:
@@ -204,9 +232,7 @@ def test_compare_of_a_running_job_ends_with_every_point(page: Page, explorer: Ex
         items = client.get(f"/jobs/{job}/measurements", params=query).json()["items"]
     steps = [item["step"] for item in items]
     assert len(steps) > 1000
-    drawn = """() => (document.querySelector('#card-cmp-train-loss .js-plotly-plot')?.data ?? [])
-        .map((trace) => trace.x)[0] ?? []"""
-    until(lambda: page.evaluate(drawn) == steps, 90, "points are missing")
+    until(lambda: page.evaluate(POINTS) == steps, 90, "points are missing")
 
 
 def test_resume_makes_a_cancelled_job_succeed(page: Page, explorer: Explorer) -> None:

@@ -1,4 +1,4 @@
-"""The scripts' pure parts, asked in the browser: statistics, values of a sweep, numbers."""
+"""The scripts' pure parts, asked in the browser: statistics, values of a sweep, numbers, ticks."""
 
 from __future__ import annotations
 
@@ -17,6 +17,8 @@ ASSETS = ROOT / "frontend/assets"
 QUESTIONS = """() => {
     const { kendall, interval, smoothed, band } = window.normscope.stats;
     const { values } = window.normscope.sweepform;
+    const { linear, log } = window.normscope.ticks;
+    const texts = (ticks) => ticks.map(({ text }) => text);
     const xs = [1, 2, 3, 4, 5, 6, 7, 8];
     const gap = smoothed([0, NaN, 8], 0.5);
     const step = { x: [0, 10], y: [0, 10] };
@@ -43,6 +45,12 @@ QUESTIONS = """() => {
         truths: values("true, false", true),
         lists: values("64; 64 32", [128]),
         none: values(" , ", 0),
+        tens: texts(linear(0, 42, 5)),
+        parts: texts(linear(-0.3, 0.31, 3)),
+        thousands: texts(linear(0, 21000, 3)),
+        decades: texts(log(0.001, 100, 6)),
+        within: texts(log(0.3, 6, 6)),
+        close: texts(log(0.1, 0.2, 5)),
         numbers: [0.12345, 1234.6, -2.5, 1.2e-4, 3e9, 999999.9, 0, "nan", "-inf", null]
             .map((value) => window.normscope.numbers.number(value)),
         chosen: [0.05, 8 / 255, 2, 1e-5].map((value) => window.normscope.numbers.exact(value, 3)),
@@ -54,7 +62,7 @@ QUESTIONS = """() => {
 def answers(browser: Browser) -> dict[str, Any]:
     """All answers of one page that has these scripts and nothing else."""
     page = browser.new_page()
-    for script in ("stats.js", "sweepform.js", "numbers.js"):
+    for script in ("stats.js", "sweepform.js", "numbers.js", "ticks.js"):
         page.add_script_tag(path=ASSETS / script)
     found: dict[str, Any] = page.evaluate(QUESTIONS)
     page.close()
@@ -110,3 +118,12 @@ def test_scripts_write_numbers_as_the_server_does(answers: dict[str, Any]) -> No
     values = [0.12345, 1234.6, -2.5, 1.2e-4, 3e9, 999999.9, 0, "nan", "-inf", None]
     assert answers["numbers"] == [words.number(value) for value in values]
     assert answers["chosen"] == ["0.05", "0.0314", "2", "1 × 10⁻⁵"]
+
+
+def test_ticks_are_round_numbers_and_decades_powers(answers: dict[str, Any]) -> None:
+    assert answers["tens"] == ["0", "10", "20", "30", "40"]
+    assert answers["parts"] == ["−0.2", "0.0", "0.2"]
+    assert answers["thousands"] == ["0", "5000", "10 000", "15 000", "20 000"]
+    assert answers["decades"] == ["10⁻³", "10⁻²", "10⁻¹", "10⁰", "10¹", "10²"]
+    assert answers["within"] == ["0.5", "1", "2", "5"]
+    assert answers["close"] == ["0.10", "0.12", "0.14", "0.16", "0.18", "0.20"]

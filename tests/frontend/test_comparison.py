@@ -83,6 +83,14 @@ def test_a_cards_key_has_letters_and_numbers_only() -> None:
     assert comparison.key("norm/layer 10") == "cmp-norm-layer-10"
 
 
+def test_a_measurement_is_called_by_its_words_and_its_definition_by_its_name() -> None:
+    assert comparison.called("train/loss") == "Training loss (nats)"
+    assert comparison.called("robust accuracy") == "robust accuracy"
+    cards = str(comparison.cards(["train/loss", "diagnostic/tomorrow/new_thing"]))
+    assert "In REST and in files: train/loss." in cards
+    assert "In REST and in files: diagnostic/tomorrow/new_thing." in cards
+
+
 def test_names_that_begin_alike_are_shortened_to_what_differs() -> None:
     def named(*names: str) -> list[Any]:
         return [{"id": "abc", "name": name} for name in names]
