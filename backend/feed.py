@@ -17,8 +17,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from backend.cursor import Cursor, format_many
 from backend.documents import job_document
 from backend.hub import Batch, Hub, News, State, Viewer
-from backend.store import jobs, measurements
+from backend.store import after, jobs
 from backend.store.engine import Store
+from backend.store.measurements import Item
 
 T = TypeVar("T")
 
@@ -108,13 +109,11 @@ class JobFeed(Feed):
                     yield sent
         yield message("state", self._id(), orjson.dumps(job_document(row)))
 
-    async def _recorded(self, job: str) -> AsyncIterator[list[measurements.Item]]:
+    async def _recorded(self, job: str) -> AsyncIterator[list[Item]]:
         at: Cursor | None = self.cursors[job]
         while at is not None:
             here = at
-            items, at = await run_sync(
-                self._read, lambda c, here=here: measurements.after(c, job, here)
-            )
+            items, at = await run_sync(self._read, lambda c, here=here: after.page(c, job, here))
             if items:
                 yield items
 
@@ -135,7 +134,7 @@ class JobFeed(Feed):
         return format_many(self.cursors)
 
 
-def _of_attempts(job: str, items: list[measurements.Item]) -> list[Batch]:
+def _of_attempts(job: str, items: list[Item]) -> list[Batch]:
     attempts = sorted({item["attempt"] for item in items})
     return [Batch(job, one, [i for i in items if i["attempt"] == one]) for one in attempts]
 

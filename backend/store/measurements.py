@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import ARRAY, ColumnElement, Connection, bindparam, func, select
@@ -33,8 +34,10 @@ _AT_ONCE = (
 )
 """Columns as arrays: a statement for each row costs PostgreSQL and us three times as much."""
 START = Cursor()
-WINDOW = 2_000
-"""Sequence numbers that a page of what is new covers."""
+BEYOND = 2**31
+"""No step is so late."""
+MOST_IDS = 500
+"""Series that one statement names."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,11 @@ class Series:
     name: str
     until: int | None = None
 
+    @property
+    def cut(self) -> int:
+        """The step that it does not reach."""
+        return BEYOND if self.until is None else self.until
+
 
 @dataclass(frozen=True)
 class Range:
@@ -55,8 +63,10 @@ class Range:
     first: int | None = None
     last: int | None = None
 
-    def conditions(self, of: Series, table: Any) -> list[ColumnElement[bool]]:
-        found = [table.c.series == of.id]
+    def conditions(self, table: Any, *parts: Series) -> list[ColumnElement[bool]]:
+        """For series of one attempt that are cut at the same step."""
+        of, ids = parts[0], [part.id for part in parts]
+        found = [table.c.series == ids[0] if len(ids) == 1 else table.c.series.in_(ids)]
         if of.attempt == self.after.attempt:
             found.append(table.c.seq > self.after.seq)
         if self.first is not None:
@@ -92,53 +102,92 @@ def series_of_jobs(
 def _cut(connection: Connection, rows: Sequence[Any]) -> list[Series]:
     """Each row as a series, up to the first step of the attempts after it."""
     found: list[Series] = []
-    for name, attempts in groupby(rows, key=lambda row: row.name):
+    by_name = [list(attempts) for _, attempts in groupby(rows, key=lambda row: row.name)]
+    later = [row.id for attempts in by_name for row in attempts[:-1]]
+    first = _first_steps(connection, later)
+    for attempts in by_name:
         until: int | None = None
-        later: int | None = None
         for row in attempts:  # the newest first
-            first = None if later is None else _first_step(connection, later)
-            until = min((step for step in (until, first) if step is not None), default=None)
-            found.append(Series(row.id, row.attempt, name, until))
-            later = row.id
+            found.append(Series(row.id, row.attempt, row.name, until))
+            step = first.get(row.id)
+            until = min((known for known in (until, step) if known is not None), default=None)
     return sorted(found, key=lambda one: (one.name, one.attempt))
 
 
-def _first_step(connection: Connection, id: int) -> int | None:
-    for table in (point, shape):
-        query = select(table.c.step).where(table.c.series == id).order_by(table.c.seq).limit(1)
-        step: int | None = connection.execute(query).scalar()
-        if step is not None:
-            return step
-    return None
+def _first_steps(connection: Connection, ids: Sequence[int]) -> dict[int, int]:
+    """The step of the first measurement of each series that has one."""
+    found: dict[int, int] = {}
+    for some in batches(ids):
+        for table in (shape, point):
+            first = select(table.c.step).where(table.c.series == series.c.id)
+            step = first.order_by(table.c.seq).limit(1).scalar_subquery()
+            rows = connection.execute(select(series.c.id, step).where(series.c.id.in_(some)))
+            found |= {id: step for id, step in rows if step is not None}
+    return found
+
+
+def batches(all: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """So many as one statement may name."""
+    for start in range(0, len(all), MOST_IDS):
+        yield all[start : start + MOST_IDS]
 
 
 def read(
     connection: Connection, found: Iterable[Series], where: Range, most: int | None
 ) -> tuple[list[Item], bool]:
     """Points by name and number, at most `most` of each name, and whether any was left out."""
+    asked = [one for one in found if one.attempt >= where.after.attempt]
+    counts = _counts(connection, asked, where, point)
+    shaped = _counts(connection, asked, where, shape)
+    by_name = {name: list(parts) for name, parts in groupby(asked, key=attrgetter("name"))}
+    sizes = {name: sum(counts.get(p.id, 0) for p in parts) for name, parts in by_name.items()}
+    crowded = {name for name, size in sizes.items() if most is not None and size > most}
+    whole = _whole(connection, [one for one in asked if one.name not in crowded], where)
     items: list[Item] = []
-    left_out = False
-    by_name: dict[str, list[Series]] = {}
-    for one in found:
-        if one.attempt >= where.after.attempt:
-            by_name.setdefault(one.name, []).append(one)
-    for parts in by_name.values():
-        points, fewer = _points(connection, parts, where, most)
-        items += [*points, *_shapes(connection, parts, where)]
-        left_out |= fewer
-    return items, left_out
+    for name, parts in by_name.items():
+        if most is not None and name in crowded:
+            items += _thinned(connection, parts, where, most)
+        items += [item for part in parts for item in whole.get(part.id, ())]
+        items += _shapes(connection, [part for part in parts if part.id in shaped], where)
+    return items, bool(crowded)
 
 
-def _points(
-    connection: Connection, parts: list[Series], where: Range, most: int | None
-) -> tuple[list[Item], bool]:
-    total = sum(_count(connection, part, where) for part in parts)
-    if most is None or total <= most:
-        return [item for part in parts for item in _all(connection, part, where)], False
+def _alike(parts: Sequence[Series]) -> Iterator[Sequence[Series]]:
+    """Of one attempt and cut at the same step, so many as one statement may name."""
+    key = attrgetter("attempt", "cut")
+    for _, some in groupby(sorted(parts, key=key), key=key):
+        yield from batches(list(some))
+
+
+def _counts(
+    connection: Connection, parts: Sequence[Series], where: Range, table: Any
+) -> dict[int, int]:
+    """How many measurements there are, by series; none is not told."""
+    found: dict[int, int] = {}
+    for some in _alike(parts):
+        query = select(table.c.series, func.count()).where(*where.conditions(table, *some))
+        rows = connection.execute(query.group_by(table.c.series))
+        found |= {row.series: row[1] for row in rows}
+    return found
+
+
+def _whole(connection: Connection, parts: Sequence[Series], where: Range) -> dict[int, list[Item]]:
+    """Every point, by series."""
+    found: dict[int, list[Item]] = {}
+    for some in _alike(parts):
+        query = select(point).where(*where.conditions(point, *some))
+        rows = connection.execute(query.order_by(point.c.series, point.c.seq))
+        by_id = {part.id: part for part in some}
+        for id, mine in groupby(rows, key=lambda row: row.series):
+            found[id] = list(_items(by_id[id], mine))
+    return found
+
+
+def _thinned(connection: Connection, parts: list[Series], where: Range, most: int) -> list[Item]:
     keys: list[tuple[Series, int]] = []
     values: list[float | None] = []
     for part in parts:
-        query = select(point.c.seq, point.c.value).where(*where.conditions(part, point))
+        query = select(point.c.seq, point.c.value).where(*where.conditions(point, part))
         rows = connection.execute(query.order_by(point.c.seq)).all()
         keys += [(part, row[0]) for row in rows]
         values += [row[1] for row in rows]
@@ -148,82 +197,29 @@ def _points(
         wanted = point.c.seq.in_([seq for of, seq in picked if of is part])
         query_all = select(point).where(point.c.series == part.id, wanted)
         items += _items(part, connection.execute(query_all.order_by(point.c.seq)))
-    return items, True
-
-
-def _count(connection: Connection, part: Series, where: Range) -> int:
-    query = select(func.count()).select_from(point).where(*where.conditions(part, point))
-    return int(connection.execute(query).scalar_one())
-
-
-def _all(connection: Connection, part: Series, where: Range) -> Iterator[Item]:
-    query = select(point).where(*where.conditions(part, point)).order_by(point.c.seq)
-    return _items(part, connection.execute(query))
+    return items
 
 
 def _items(part: Series, rows: Iterable[Any]) -> Iterator[Item]:
     for _, seq, step, epoch, time, value in rows:
-        yield _item(part, seq, step, epoch, time, "scalar", _number(value))
+        yield item_of(part, seq, step, epoch, time, "scalar", value_of(value))
 
 
 def _shapes(connection: Connection, parts: list[Series], where: Range) -> list[Item]:
     """All in a range of steps where one is asked for, else the newest."""
     items: list[Item] = []
     for part in reversed(parts):
-        query = select(shape).where(*where.conditions(part, shape)).order_by(shape.c.seq.desc())
+        query = select(shape).where(*where.conditions(shape, part)).order_by(shape.c.seq.desc())
         if where.first is None and where.last is None:
             query = query.limit(1)
         for _, seq, step, epoch, time, kind, value in connection.execute(query):
-            items.insert(0, _item(part, seq, step, epoch, time, kind, value))
+            items.insert(0, item_of(part, seq, step, epoch, time, kind, value))
         if items and where.first is None and where.last is None:
             break
     return items
 
 
-def after(connection: Connection, job: str, cursor: Cursor) -> tuple[list[Item], Cursor | None]:
-    """A page of what came after the cursor, in order, and the cursor to go on from; None at the
-    end. Of shapes only each name's newest."""
-    found = [one for one in series_of(connection, job) if one.attempt >= cursor.attempt]
-    for attempt in sorted({one.attempt for one in found}):
-        start = cursor.seq if attempt == cursor.attempt else 0
-        parts = {one.id: one for one in found if one.attempt == attempt}
-        first = _next_seq(connection, parts, start)
-        if first is not None:
-            end = first + WINDOW - 1
-            return _window(connection, parts, first, end), Cursor(attempt, end)
-    return [], None
-
-
-def _next_seq(connection: Connection, parts: dict[int, Series], start: int) -> int | None:
-    firsts = []
-    for table in (point, shape):
-        for id in parts:
-            query = select(func.min(table.c.seq)).where(table.c.series == id, table.c.seq > start)
-            firsts.append(connection.execute(query).scalar())
-    return min((first for first in firsts if first is not None), default=None)
-
-
-def _window(connection: Connection, parts: dict[int, Series], first: int, end: int) -> list[Item]:
-    items: list[Item] = []
-    points = select(point).where(point.c.series.in_(parts), point.c.seq.between(first, end))
-    for id, seq, step, epoch, time, value in connection.execute(points):
-        part = parts[id]
-        if part.until is None or step < part.until:
-            items.append(_item(part, seq, step, epoch, time, "scalar", _number(value)))
-    newest = select(func.max(shape.c.seq)).where(shape.c.series.in_(parts))
-    shapes = select(shape).where(
-        shape.c.series.in_(parts),
-        shape.c.seq.between(first, end),
-        shape.c.seq.in_(newest.group_by(shape.c.series)),
-    )
-    for id, seq, step, epoch, time, kind, value in connection.execute(shapes):
-        part = parts[id]
-        if part.until is None or step < part.until:
-            items.append(_item(part, seq, step, epoch, time, kind, value))
-    return sorted(items, key=lambda item: item["seq"])
-
-
-def _item(
+def item_of(
     part: Series, seq: int, step: int, epoch: float, time: float, shape: str, value: Any
 ) -> Item:
     return {
@@ -238,7 +234,7 @@ def _item(
     }
 
 
-def _number(value: float | None) -> Any:
+def value_of(value: float | None) -> Any:
     return "nan" if value is None else number(value)
 
 

@@ -8,10 +8,10 @@ from typing import Any
 
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 
 from backend.cursor import Cursor
-from backend.store import artifacts, attempts, jobs, measurements, record
+from backend.store import after, artifacts, attempts, jobs, measurements, record
 from backend.store.engine import Store, migrate, open_store
 from backend.store.tables import metadata, point
 from worker.contract.events import AnyEvent, Teller, to_json
@@ -209,9 +209,9 @@ def test_a_resumed_attempt_continues_the_curve(any_store: Store) -> None:
     wanted = [0.0, 1.0, 2.0, 13.0, 14.0, 15.0, 16.0, 17.0]
     assert [item["value"] for item in read(any_store, "a")] == wanted
     with any_store.read() as connection:
-        first, at = measurements.after(connection, "a", Cursor())
+        first, at = after.page(connection, "a", Cursor())
         assert at is not None
-        second, at = measurements.after(connection, "a", at)
+        second, at = after.page(connection, "a", at)
     assert [item["value"] for item in first + second] == wanted
 
 
@@ -259,11 +259,39 @@ def test_after_gives_every_point_in_order_page_by_page(any_store: Store) -> None
     cursor: Cursor | None = Cursor(1, 11)
     while cursor is not None:
         with any_store.read() as connection:
-            items, cursor = measurements.after(connection, "a", cursor)
-        assert len(items) <= measurements.WINDOW
+            items, cursor = after.page(connection, "a", cursor)
+        assert len(items) <= after.WINDOW
         seen += [item["seq"] for item in items]
     last = 1 + 900 * 7 + 3
     assert seen == [*range(12, last - 2), last], "of shapes the newest"
+
+
+def test_thousands_of_series_take_few_statements(any_store: Store) -> None:
+    """Of a job that went on in a second attempt, at a step it had measured already."""
+    add(any_store, "a")
+    names = [f"group/{number:04}" for number in range(1200)]
+    for attempt, steps in ((1, (1, 2)), (2, (2, 3))):
+        teller, values = Teller("a", attempt), dict.fromkeys(names, float(attempt))
+        told: list[AnyEvent] = [teller.started("cpu", 10, 1.0, "")]
+        told += [teller.measured(step, 0.0, values) for step in steps]
+        row = tell(any_store, "a", *told)
+        if attempt == 1:
+            with any_store.write() as connection:
+                attempts.interrupt(connection, row)
+    statements: list[str] = []
+    with any_store.read() as connection:
+        event.listen(connection, "before_cursor_execute", lambda *a: statements.append(a[2]))
+        found, _ = measurements.read(
+            connection, measurements.series_of(connection, "a"), measurements.Range(), 2000
+        )
+        paged, at = [], Cursor()
+        while at is not None:
+            items, at = after.page(connection, "a", at)
+            paged += items
+    wanted = [(name, step, float(of)) for name in names for step, of in ((1, 1), (2, 2), (3, 2))]
+    for items in (found, paged):
+        assert sorted((i["name"], i["step"], i["value"]) for i in items) == wanted
+    assert 5 * len(statements) < len(names)
 
 
 def test_deleting_a_job_deletes_what_it_measured(any_store: Store) -> None:

@@ -1,0 +1,56 @@
+"""What a job measured after a cursor, page by page: an event stream's past."""
+
+from __future__ import annotations
+
+from sqlalchemy import Connection, func, select
+
+from backend.cursor import Cursor
+from backend.store.measurements import Item, Series, batches, item_of, series_of, value_of
+from backend.store.tables import point, series, shape
+
+WINDOW = 2_000
+"""Sequence numbers that a page covers."""
+
+
+def page(connection: Connection, job: str, cursor: Cursor) -> tuple[list[Item], Cursor | None]:
+    """A page of what came after the cursor, in order, and the cursor to go on from; None at the
+    end. Of shapes only each name's newest."""
+    found = [one for one in series_of(connection, job) if one.attempt >= cursor.attempt]
+    for attempt in sorted({one.attempt for one in found}):
+        start = cursor.seq if attempt == cursor.attempt else 0
+        parts = {one.id: one for one in found if one.attempt == attempt}
+        first = _next_seq(connection, parts, start)
+        if first is not None:
+            end = first + WINDOW - 1
+            return _window(connection, parts, first, end), Cursor(attempt, end)
+    return [], None
+
+
+def _next_seq(connection: Connection, parts: dict[int, Series], start: int) -> int | None:
+    firsts = []
+    for table in (point, shape):
+        mine = select(func.min(table.c.seq)).where(table.c.series == series.c.id)
+        first = mine.where(table.c.seq > start).scalar_subquery()
+        for some in batches(list(parts)):
+            each = select(first.label("seq")).where(series.c.id.in_(some)).subquery()
+            firsts.append(connection.execute(select(func.min(each.c.seq))).scalar())
+    return min((first for first in firsts if first is not None), default=None)
+
+
+def _window(connection: Connection, parts: dict[int, Series], first: int, end: int) -> list[Item]:
+    items: list[Item] = []
+    for some in batches(list(parts)):
+        points = select(point).where(point.c.series.in_(some), point.c.seq.between(first, end))
+        for id, seq, step, epoch, time, value in connection.execute(points):
+            told = (seq, step, epoch, time, "scalar", value_of(value))
+            items.append(item_of(parts[id], *told))
+        newest = select(func.max(shape.c.seq)).where(shape.c.series.in_(some))
+        shapes = select(shape).where(
+            shape.c.series.in_(some),
+            shape.c.seq.between(first, end),
+            shape.c.seq.in_(newest.group_by(shape.c.series)),
+        )
+        items += [item_of(parts[id], *told) for id, *told in connection.execute(shapes)]
+    cut = {(part.name, part.attempt): part.cut for part in parts.values()}
+    kept = [item for item in items if item["step"] < cut[item["name"], item["attempt"]]]
+    return sorted(kept, key=lambda item: item["seq"])
