@@ -11,6 +11,7 @@ from dash.development.base_component import Component
 
 from frontend import forms, ids, parts, specs, words
 from frontend.api import ApiError, Catalog, Entry
+from frontend.views.sweepform import sending
 
 
 def presets(catalog: Catalog, asked: str | None) -> Component | None:
@@ -86,7 +87,7 @@ def form(
 
 
 def named() -> Component:
-    """The job's name and tags."""
+    """The job's name and tags; folded, when its turn comes."""
     name = dmc.TextInput(
         id=ids.LAUNCH_NAME,
         label="Name",
@@ -95,7 +96,18 @@ def named() -> Component:
         size="sm",
     )
     tags = dmc.TagsInput(id=ids.LAUNCH_TAGS, label="Tags", size="sm")
-    return parts.card(forms.grid([name, tags]))
+    priority = dmc.Select(
+        id=ids.LAUNCH_PRIORITY,
+        label="Priority",
+        description="jobs that wait are begun in this order; high is an admin’s",
+        data=["low", specs.PRIORITY, "high"],
+        value=specs.PRIORITY,
+        allowDeselect=False,
+        inputWrapperOrder=["label", "input", "description", "error"],
+        size="sm",
+    )
+    more = html.Details([html.Summary("When it runs"), forms.grid([priority])], className="folded")
+    return parts.card([forms.grid([name, tags]), more])
 
 
 def _single(catalog: Catalog, slot: str, spec: Mapping[str, Any]) -> Component:
@@ -202,6 +214,7 @@ def side() -> Component:
                     html.Div(_figures({}), id=ids.LAUNCH_ESTIMATE, **{"aria-live": "polite"}),
                     html.Div(id=ids.LAUNCH_ERROR, className="launch-error"),
                     submit,
+                    *sending(),
                 ],
                 title="Estimate",
                 about="before anything runs",

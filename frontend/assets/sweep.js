@@ -97,7 +97,15 @@
     const type = positive ? "log" : numeric(across) ? "linear" : "category";
     const ticks = numeric(across) && values.length <= MOST_TICKS ? { tickmode: "array", tickvals: values, ticktext: values.map(String) } : { tickmode: "auto" };
     scope.draw.show("sweep-result", traces, { xaxis: axis(short(across), { type, ...ticks }), yaxis: axis(measure, { type: "linear" }), showlegend: true });
-    byId("sweep-about").textContent = "grey: each job; line: the mean; bars: one standard deviation over the jobs at a value";
+    byId("sweep-about").textContent = scatter(known.map(([, one]) => one.count));
+  }
+
+  // Of how many jobs at each value; one job at a value has no spread.
+  function scatter(counts) {
+    const most = Math.max(0, ...counts);
+    if (most < 2) return "one job at each value: what tells them apart may be chance, another seed moves it";
+    const single = counts.some((count) => count < 2) ? ", where there is more than one" : "";
+    return `grey: each job; line: the mean; bars: one standard deviation over the jobs at a value${single}`;
   }
 
   function heat(measure, across, up) {
@@ -110,7 +118,9 @@
       zsmooth: false, hovertemplate: `${short(across)} %{x}<br>${short(up)} %{y}<br>${measure} %{z:.4~g}<extra></extra>`,
     };
     scope.draw.show("sweep-result", [trace], { xaxis: axis(short(across), { type: "category", tickmode: "auto" }), yaxis: axis(short(up), { type: "category" }), showlegend: false });
-    byId("sweep-about").textContent = `${measure}, the mean over the jobs of a cell`;
+    const most = Math.max(0, ...cells.flat().map((one) => (one ? one.count : 0)));
+    const told = most > 1 ? `the mean of up to ${most} jobs a cell` : "one job a cell: what tells them apart may be chance, another seed moves it";
+    byId("sweep-about").textContent = `${measure}, ${told}`;
   }
 
   function best() {
@@ -220,6 +230,7 @@
     }
   });
 
+  scope.sweep = { scatter };
   window.dash_clientside = window.dash_clientside || {};
   window.dash_clientside.sweep = { start };
 })();

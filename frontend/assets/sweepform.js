@@ -83,16 +83,18 @@
     const sweep = body();
     const mine = (asked += 1);
     const place = byId("sweep-cost");
+    const one = empty(sweep);
+    byId("launch-submit").hidden = !one;
+    byId("sweep-send").hidden = one;
     byId("sweep-send").disabled = true;
-    byId("sweep-curl").textContent = curl(sweep);
-    if (empty(sweep)) {
-      place.textContent = "";
-      return;
-    }
+    byId("sweep-curl").textContent = one ? "" : curl(sweep);
+    place.textContent = one ? "" : "…";
+    if (one) return;
     try {
       const found = await scope.post("/sweeps/estimate", sweep);
       if (mine !== asked) return;
-      place.textContent = `${found.jobs} jobs, about ${time(found.seconds)} in all on one worker`;
+      const single = sweep.seeds || "spec.seed" in sweep.grid ? "" : "; one seed each, so what tells them apart may be chance";
+      place.textContent = `${found.jobs} jobs, about ${time(found.seconds)} in all on one worker${single}`;
       byId("sweep-send").disabled = false;
       byId("sweep-send").textContent = `Launch ${found.jobs} jobs`;
     } catch (error) {

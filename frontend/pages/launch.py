@@ -32,8 +32,10 @@ from frontend.views.sweepform import sweep_section
 dash.register_page(__name__, path="/launch", title="Launch – Normscope", order=1)
 
 VALUES, WRONG = "launch-values", "launch-wrong"
+NAMED = (ids.LAUNCH_NAME, ids.LAUNCH_TAGS, ids.LAUNCH_PRIORITY)
+"""What a job has beside its spec."""
 CONTROLS = (
-    *[(id, "value") for id in (ids.LAUNCH_NAME, ids.LAUNCH_TAGS, ids.control(ALL))],
+    *[(id, "value") for id in (*NAMED, ids.control(ALL))],
     (ids.flag(ALL), "checked"),
 )
 
@@ -66,18 +68,21 @@ def _sections() -> Component:
     Output(ids.LAUNCH_FORM, "children"),
     Output(ids.LAUNCH_NAME, "value"),
     Output(ids.LAUNCH_TAGS, "value"),
+    Output(ids.LAUNCH_PRIORITY, "value"),
     Output(ids.LAUNCH_ERROR, "children"),
     Input(ids.LAUNCH_QUERY, "data"),
 )
-@or_else(lambda error, _: (None, parts.failed(error), "", [], None))
+@or_else(lambda error, _: (None, parts.failed(error), "", [], specs.PRIORITY, None))
 async def fill(query: dict[str, Any]) -> Any:
     """The form as the address asks for it: a shared request, a preset, a clone, or afresh."""
     api = visitor()
     catalog, devices = await asyncio.gather(api.catalog(), _devices(api))
     asked, refused = await tried(_asked(api, catalog, query))
     request, told = asked or {}, parts.failed(refused) if refused else None
-    name, tags = request.get("name") or "", request.get("tags") or []
-    return presets(catalog, query.get("preset")), form(catalog, request, devices), name, tags, told
+    named = (request.get("name") or "", request.get("tags") or [])
+    rank = request.get("priority") or specs.PRIORITY
+    shown = presets(catalog, query.get("preset")), form(catalog, request, devices)
+    return *shown, *named, rank, told
 
 
 @or_else(lambda *_: None)
@@ -168,7 +173,7 @@ async def update(values: Mapping[str, Any]) -> Any:
 
 
 def _filled(values: Mapping[str, Any] | None) -> bool:
-    return len(values or {}) > len((ids.LAUNCH_NAME, ids.LAUNCH_TAGS))
+    return len(values or {}) > len(NAMED)
 
 
 def _request(catalog: Catalog, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -177,6 +182,8 @@ def _request(catalog: Catalog, values: Mapping[str, Any]) -> dict[str, Any]:
         request["name"] = values[ids.LAUNCH_NAME].strip()
     if values.get(ids.LAUNCH_TAGS):
         request["tags"] = values[ids.LAUNCH_TAGS]
+    if values.get(ids.LAUNCH_PRIORITY) not in (None, specs.PRIORITY):
+        request["priority"] = values[ids.LAUNCH_PRIORITY]
     return request
 
 

@@ -19,7 +19,6 @@ from frontend.views.differences import short
 from frontend.views.plotcard import furniture, plot_card
 
 ASKED, PAGE, LIVE = "sweep-asked", "sweep-page", "sweep-live"
-ONE_FIELD = "grey: each job; line: the mean; bars: one standard deviation over the jobs at a value"
 CRUMBS = [("Jobs", "/jobs"), ("sweeps", "/sweeps")]
 
 dash.register_page(__name__, path_template="/sweeps/<sweep_id>", title="Sweep – Normscope")
@@ -47,8 +46,7 @@ async def fill(asked: dict[str, Any]) -> Any:
     robust = _robust(attacks["items"])
     told = {"sweep": sweep, "robust": robust, "query": asked["query"]}
     marks = {"data-sweep": json.dumps(told)}
-    two = len([path for path in sweep["grid"] if path != "spec.seed"]) > 1
-    parts_ = [_head(sweep), _progress(sweep), _result(two), _best(), _table()]
+    parts_ = [_head(sweep), _progress(sweep), _result(), _best(), _table()]
     return html.Div(parts_, id="sweep", **marks)
 
 
@@ -97,7 +95,7 @@ def _progress(sweep: dict[str, Any]) -> Component:
     return html.Div([bar, words], className="job-progress sweep-progress")
 
 
-def _result(two: bool) -> Component:
+def _result() -> Component:
     look = themes.theme(load.scheme())
     figure = themes.figure(
         look, [], xaxis=themes.axis(look, ""), yaxis=themes.axis(look, ""), hovermode="closest"
@@ -108,8 +106,7 @@ def _result(two: bool) -> Component:
         _labelled("Across", "sweep-across"),
         _labelled("Up", "sweep-up"),
     ]
-    words = "the mean over the jobs of a cell" if two else ONE_FIELD
-    about = html.Span(words, id="sweep-about")
+    about = html.Span("…", id="sweep-about")  # said once it is known how many jobs have ended
     return html.Div(
         [
             html.Div(controls, className="example-controls"),

@@ -21,17 +21,12 @@ def sweep_section() -> Component:
         ],
         className="example-field",
     )
-    send = html.Button(
-        "Launch the sweep", id="sweep-send", type="button", className="plain-button", disabled=True
-    )
     return html.Details(
         [
             html.Summary("Sweep: several values at once"),
             html.P(HELP, className="about"),
             *[_row(index) for index in range(ROWS)],
             html.Div([seeds], className="example-controls"),
-            html.P("", id="sweep-cost", role="status"),
-            send,
             html.Details(
                 [html.Summary("The same from a shell"), html.Pre("", id="sweep-curl")],
                 className="sweep-shell",
@@ -40,6 +35,19 @@ def sweep_section() -> Component:
         id="sweep-form",
         className="card sweep-form",
     )
+
+
+def sending() -> list[Component]:
+    """In the place of the button for one job, once several values were given."""
+    send = html.Button(
+        "Launch the sweep",
+        id="sweep-send",
+        type="button",
+        className="button filled",
+        disabled=True,
+        hidden=True,
+    )
+    return [html.P("", id="sweep-cost", role="status"), send]
 
 
 def _row(index: int) -> Component:

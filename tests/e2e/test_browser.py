@@ -143,6 +143,17 @@ def test_home_and_the_rail_tell_of_the_same_workers(page: Page, explorer: Explor
     expect(page.locator("#rail-workers")).to_contain_text("1 worker")
 
 
+def test_a_job_is_launched_with_the_priority_that_was_chosen(
+    page: Page, explorer: Explorer
+) -> None:
+    page.goto(f"{explorer.url}/launch")
+    expect(page.locator("#launch-curl")).to_contain_text('"kind"')
+    page.get_by_text("When it runs").click()
+    page.locator("#launch-priority").click()
+    page.get_by_role("option", name="low").click()
+    expect(page.locator("#launch-curl")).to_contain_text('"priority": "low"')
+
+
 def test_a_narrow_launch_keeps_its_button_in_sight(page: Page, explorer: Explorer) -> None:
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(f"{explorer.url}/launch")

@@ -150,6 +150,8 @@ def test_a_sweep_from_the_form_reaches_its_page_and_names_the_best_job(
     page.get_by_text("Sweep: several values at once").click()
     page.locator("#sweep-field-0").select_option(label="optimizer · lr")
     page.locator("#sweep-values-0").fill("0.001, 0.1")
+    expect(page.locator("#sweep-cost")).to_contain_text("one seed each")
+    expect(page.locator("#launch-submit")).to_be_hidden()
     page.locator("#sweep-seeds").fill("0, 1")
     expect(page.locator("#sweep-cost")).to_contain_text("4 jobs, about")
     page.get_by_role("button", name="Launch 4 jobs").click()

@@ -13,6 +13,7 @@ from tests.e2e.explorer import ROOT
 
 pytestmark = [pytest.mark.e2e, pytest.mark.xdist_group("explorer")]
 
+CHANCE = "what tells them apart may be chance, another seed moves it"
 ASSETS = ROOT / "frontend/assets"
 QUESTIONS = """() => {
     const { kendall, interval, smoothed, band } = window.normscope.stats;
@@ -53,6 +54,8 @@ QUESTIONS = """() => {
         close: texts(log(0.1, 0.2, 5)),
         numbers: [0.12345, 1234.6, -2.5, 1.2e-4, 3e9, 999999.9, 0, "nan", "-inf", null]
             .map((value) => window.normscope.numbers.number(value)),
+        spread: [[2, 2], [2, 1], [1, 1], []]
+            .map((counts) => window.normscope.sweep.scatter(counts)),
         chosen: [0.05, 8 / 255, 2, 1e-5].map((value) => window.normscope.numbers.exact(value, 3)),
     };
 }"""
@@ -62,7 +65,7 @@ QUESTIONS = """() => {
 def answers(browser: Browser) -> dict[str, Any]:
     """All answers of one page that has these scripts and nothing else."""
     page = browser.new_page()
-    for script in ("stats.js", "sweepform.js", "numbers.js", "ticks.js"):
+    for script in ("stats.js", "sweepform.js", "numbers.js", "ticks.js", "sweep.js"):
         page.add_script_tag(path=ASSETS / script)
     found: dict[str, Any] = page.evaluate(QUESTIONS)
     page.close()
@@ -112,6 +115,13 @@ def test_values_of_a_sweep_as_a_person_writes_them(answers: dict[str, Any]) -> N
     assert answers["names"] == ["sgd", "adamw"]
     assert answers["truths"] == [True, False]
     assert answers["lists"] == [[64], [64, 32]]
+
+
+def test_one_job_has_no_standard_deviation(answers: dict[str, Any]) -> None:
+    all_, some, *none = answers["spread"]
+    assert "one standard deviation" in all_
+    assert some == f"{all_}, where there is more than one"
+    assert none == ["one job at each value: " + CHANCE] * 2
 
 
 def test_scripts_write_numbers_as_the_server_does(answers: dict[str, Any]) -> None:
