@@ -34,12 +34,15 @@
     return found;
   }
 
-  function paper([before, number, after]) {
-    if (!before && !number) return null;
-    const found = made("p", before, { className: "paper" });
-    if (number) found.append(made("a", `arXiv:${number}`, { href: `https://arxiv.org/abs/${number}`, target: "_blank", rel: "noreferrer" }), after);
+  // Words and papers' numbers in turns.
+  function paper(parts) {
+    if (parts.join("") === "") return null;
+    const found = made("p", null, { className: "paper" });
+    found.append(...parts.map((part, at) => (at % 2 ? arxiv(part) : part)));
     return found;
   }
+
+  const arxiv = (number) => made("a", `arXiv:${number}`, { href: `https://arxiv.org/abs/${number}`, target: "_blank", rel: "noreferrer" });
 
   function folded(entry) {
     const count = entry.parameters.length;

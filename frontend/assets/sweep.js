@@ -92,7 +92,7 @@
     const dots = page.sweep.jobs.map((job) => [numeric(across) ? job.values[across] : groupOf(job, across), measured(job, measure), job.id]).filter((one) => Number.isFinite(one[1]));
     const traces = [
       { type: "scatter", mode: "markers", name: "each job", x: dots.map((one) => one[0]), y: dots.map((one) => one[1]), text: dots.map((one) => one[2]), marker: { color: scope.draw.color("grey"), size: 6, opacity: 0.6 }, hovertemplate: "%{y:.4~g}<extra>%{text}</extra>" },
-      { type: "scatter", mode: "lines+markers", name: "mean", x: xs, y: known.map(([, one]) => one.middle), line: { color: scope.draw.color("blue"), width: 2 }, error_y: { type: "data", array: known.map(([, one]) => one.spread), color: scope.draw.color("blue"), thickness: 1 }, hovertemplate: "%{y:.4~g}" },
+      { type: "scatter", mode: "lines+markers", name: known.some(([, one]) => one.count > 1) ? "mean" : "line through the jobs", x: xs, y: known.map(([, one]) => one.middle), line: { color: scope.draw.color("blue"), width: 2 }, error_y: { type: "data", array: known.map(([, one]) => one.spread), color: scope.draw.color("blue"), thickness: 1 }, hovertemplate: "%{y:.4~g}" },
     ];
     const type = positive ? "log" : numeric(across) ? "linear" : "category";
     const ticks = numeric(across) && values.length <= MOST_TICKS ? { tickmode: "array", tickvals: values, ticktext: values.map(String) } : { tickmode: "auto" };

@@ -11,6 +11,7 @@ from dash.development.base_component import Component
 
 from frontend import parts, words
 from frontend.api import visitor
+from frontend.parts import Content
 from frontend.refusals import or_else
 
 PATH = "/operator"
@@ -128,11 +129,21 @@ def _deeds(deeds: list[dict[str, Any]]) -> list[Component]:
             words.ago(deed["at"]),
             deed["who"],
             html.Code(deed["what"]),
+            _about(deed),
             str(deed["outcome"] or "by hand"),
         ]
         for deed in deeds
     ]
-    return _rows(("When", "Who", "What", "Answer"), rows, "Nobody changed anything yet.")
+    heads = ("When", "Who", "What", "Job or sweep", "Answer")
+    return _rows(heads, rows, "Nobody changed anything yet.")
+
+
+def _about(deed: dict[str, Any]) -> Content:
+    """The job or sweep that a deed was about, where it may still be there to go to."""
+    if not deed["job"] or deed["outcome"] >= 400 or deed["what"].startswith("DELETE"):
+        return deed["job"] or "–"
+    kind = "sweeps" if "/sweeps" in deed["what"] else "jobs"
+    return dcc.Link(deed["job"], href=f"/{kind}/{deed['job']}")
 
 
 def _rows(heads: tuple[str, ...], rows: list[list[Any]], nothing: str) -> list[Component]:

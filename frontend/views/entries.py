@@ -25,9 +25,8 @@ def card(entry: Entry) -> dict[str, Any]:
 
 
 def _paper(paper: str) -> list[str]:
-    """The words before the paper's number, the number, the words after it."""
-    found = ARXIV.search(paper)
-    return [paper[: found.start()], found[1], paper[found.end() :]] if found else [paper]
+    """Words and papers' numbers in turns, words first and last."""
+    return ARXIV.split(paper)
 
 
 def _help(text: str) -> list[dict[str, Any]]:

@@ -35,6 +35,8 @@ def test_an_admin_sees_all_and_it_does_not_jump(page: Page, explorer: Explorer) 
     expect(page.locator("#operator-steps")).to_contain_text("a step takes: train")
     expect(page.locator("#operator-tokens")).to_contain_text("installation")
     expect(page.locator("#operator-deeds")).to_contain_text("POST /api/v1/jobs")
+    about = page.locator("#operator-deeds").get_by_role("link", name=job).first
+    expect(about).to_have_attribute("href", f"/jobs/{job}")
     assert explorer.token not in page.content()
     page.set_viewport_size({"width": 390, "height": 500})
     page.locator("#operator-deeds").scroll_into_view_if_needed()

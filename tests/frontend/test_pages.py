@@ -108,6 +108,8 @@ def test_a_catalogue_card_tells_paper_and_parameters(catalog: Catalog) -> None:
     entry: Entry = next(e for e in catalog["entries"] if e["name"] == "weissi")
     card = entries.card(entry)
     assert card["paper"][1] == "2008.02965"
+    two = entries.card({**entry, "paper": "SAM arXiv:2010.01412, ASAM arXiv:2102.11600"})["paper"]
+    assert two == ["SAM ", "2010.01412", ", ASAM ", "2102.11600", ""]
     assert [row[0] for row in card["parameters"]] == list(entry["schema"]["properties"])
     assert [row[1:4] for row in card["parameters"] if row[0] == "strength"] == [
         ["real", "0.01", "0 to 1000"]
