@@ -128,6 +128,7 @@ def require_sense(catalog: Catalog, spec: TrainSpec, part: str = "") -> None:
     layers, _ = network(catalog, spec)
     chosen = combine.chosen(spec, lambda kind, name: catalog.find(kind, name).facts)
     refusals = combine.refusals(chosen, layers)
+    refusals += combine.sharing_refusals(spec, chosen, layers)
     found = [(f"spec.{field}", why) for field, why in refusals if field.startswith(part)]
     if found:
         raise Problem(422, ": ".join(found[0]), found)

@@ -108,3 +108,12 @@ def test_the_card_says_what_the_worker_does(desk: Desk) -> None:
     assert 0 < desk.client.ttl(wire.worker_key(card.name)) <= wire.WORKER_TTL_S
     desk.client.set(wire.cancel_key(job), 1)
     until(lambda: desk.card().state == "idle", 60, "the card is still busy")
+
+
+def test_processes_that_share_a_job_end_with_it(desk: Desk) -> None:
+    job = desk.send(LONG, processes=2)
+    desk.running(job)
+    assert any("worker.lab.peer" in process.cmdline() for process in desk.family())
+    desk.client.set(wire.cancel_key(job), 1)
+    assert desk.finish(job)[-1]["state"] == "cancelled"
+    assert not any("worker.lab.peer" in process.cmdline() for process in desk.family())

@@ -52,6 +52,24 @@ def refusals(chosen: Mapping[str, Part], layers: Sequence[Resolved]) -> list[Ref
     return found + _learning(methods) if methods else found
 
 
+def sharing_refusals(
+    spec: TrainSpec, chosen: Mapping[str, Part], layers: Sequence[Resolved]
+) -> list[Refusal]:
+    """What keeps processes from sharing each batch; none where one process trains alone."""
+    if spec.processes == 1:
+        return []
+    why = "looks at its batch as a whole, or draws for it: processes cannot share one"
+    whole = [
+        (field, f"{part.name} {why}")
+        for field, part in chosen.items()
+        if part.kind == "method" and not part.facts.get("parts")
+    ]
+    if any(isinstance(layer, BatchNorm) for layer in leaves(layers)):
+        told = "batch normalisation looks at its batch as a whole: processes cannot share one"
+        whole.append(("processes", told))
+    return whole
+
+
 def attack_refusals(spec: AttackSpec, facts: Callable[[str], Mapping[str, Any]]) -> list[Refusal]:
     """What attacks cannot be measured together, or at such budgets; `facts` are by name."""
     told = [facts(choice.name) for choice in spec.attacks]

@@ -50,6 +50,11 @@ class TrainSpec(_Request):
         "auto", description="steps between measurements; auto: within 5 % of training time"
     )
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    processes: Annotated[int, Field(strict=True, ge=1, le=64)] = Field(
+        1,
+        description="that share each batch, on one machine; on CUDA a GPU for each",
+        exclude_if=lambda processes: processes == 1,  # a spec of before means what it meant
+    )
 
     @model_validator(mode="after")
     def _no_entry_twice(self) -> Self:

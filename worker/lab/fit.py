@@ -17,13 +17,13 @@ from worker.contract.spec import TrainSpec
 from worker.lab import checkpoint
 from worker.lab.checkpointing import Checkpointing
 from worker.lab.core import device as devices
-from worker.lab.core.batches import batches
 from worker.lab.core.diagnostic import View
 from worker.lab.core.errors import LabError
 from worker.lab.core.ledger import Ledger
 from worker.lab.core.pace import SURVEYED_MOST, Auto, Pace
 from worker.lab.core.run import Run
 from worker.lab.core.watch import Values, Watch, rehearse
+from worker.lab.peers import together
 from worker.lab.states import Keeping, States
 
 FINAL = "final.safetensors"
@@ -52,7 +52,20 @@ def fit(
 
     Raises LabError; Diverged, once the step that shows it is told.
     """
-    run, tell = Run.build(_parsed(spec), datasets), tell or Teller()
+    asked = _parsed(spec)
+    run = Run.build(asked, datasets)
+    with together(asked, datasets, resume) as run.group:
+        yield from _fit(run, tell or Teller(), folder, stop, resume, keeping)
+
+
+def _fit(
+    run: Run,
+    tell: Teller,
+    folder: Path | None,
+    stop: Callable[[], bool],
+    resume: Sequence[Path],
+    keeping: Keeping,
+) -> Iterator[AnyEvent]:
     states = States(folder, resume, keeping.last)
     keeper = Checkpointing(run, tell, folder, states, keeping)
     state, problems = states.newest()
@@ -116,8 +129,9 @@ class _Training:
 
     def steps(self) -> Iterator[AnyEvent]:
         stop, ledger = self.stop, self.ledger
-        for x, y in self._batches():
-            if stop():
+        asks = stop if (group := self.run.group) is None else lambda: group.asks(stop)
+        for x, y in self.run.batches():
+            if asks():
                 self.cancelled = True
                 yield from ledger.flush()
                 yield from self.keeper.last()
@@ -127,14 +141,6 @@ class _Training:
                 yield from self._told()
                 yield from self.keeper.look()
         yield from self._told()
-
-    def _batches(self) -> Iterator[tuple[Tensor, Tensor]]:
-        run = self.run
-        first, skip = divmod(run.step, run.steps_per_epoch)
-        for epoch in range(first, run.spec.epochs):
-            yield from batches(
-                run.task.train, run.spec.batch_size, run.spec.seed, epoch, skip * (epoch == first)
-            )
 
     def final(self) -> Iterator[Measured]:
         """The last weights on a batch, and on the whole of the test data."""
@@ -169,7 +175,8 @@ class _Training:
         step, terms = run.gradients(x, y)
         readings: Values | None = None
         if measures or surveys:
-            view = watch.view(step, measures)
+            seen = step if run.group is None else run.look(x, y, ahead=True)[0]
+            view = watch.view(seen, measures)
             readings = watch.measure(view) if measures else {}
             if surveys:
                 began += self._survey(view, readings)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from worker.lab.core.errors import LabError
+from worker.lab.core.group import Part
 from worker.lab.core.method import Method
 from worker.lab.core.penalty import settle, settles
 from worker.lab.core.point import Point
@@ -32,7 +33,7 @@ class Losses:
         self._weight = _defining(methods, Method.weight_loss)
         self._projectors = _defining(methods, Method.project)
         self._finishers = _defining(methods, Method.finish)
-        self._shares: dict[int, Tensor] = {}
+        self._shares: dict[tuple[int, int], Tensor] = {}
         if not self._data:
             raise LabError("bad_spec", "no method looks at the data; add cross_entropy")
 
@@ -53,19 +54,21 @@ class Losses:
         parts: dict[str, Terms] = {}
         for method in self._data:
             found = method.data_loss(step)
-            roots += [(loss, self._share(loss)) for loss in found.values()]
+            roots += [(loss, self._share(loss, step.part)) for loss in found.values()]
             parts.setdefault(method.name(), {}).update(found)
         for method in self._weight:
             found = method.weight_loss(step.model, step.task)
-            roots += [(loss, None) for loss in found.values()]
+            if step.part is None or step.part.first == 0:  # once, whoever shares the batch
+                roots += [(loss, None) for loss in found.values()]
             parts.setdefault(method.name(), {}).update(found)
         return roots, _named(parts)
 
-    def _share(self, loss: Tensor) -> Tensor:
+    def _share(self, loss: Tensor, part: Part | None) -> Tensor:
         """1/B for every example: a vector a batch size, made once."""
-        known = self._shares.get(len(loss))
+        size = len(loss) if part is None else part.whole
+        known = self._shares.get((len(loss), size))
         if known is None or known.device != loss.device or known.dtype != loss.dtype:
-            known = self._shares[len(loss)] = torch.full_like(loss, 1 / len(loss)).detach()
+            known = self._shares[len(loss), size] = torch.full_like(loss, 1 / size).detach()
         return known
 
     def project(self, model: nn.Module, step: Step) -> None:

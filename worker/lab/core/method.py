@@ -28,6 +28,10 @@ class Method(Spec):
     """Whether `data_loss` is a loss to learn by itself, cross-entropy or what stands in its
     place: a run has exactly one such method."""
 
+    parts: ClassVar[bool] = False
+    """Whether processes may share a batch: what it asks of the data is each example's own, and the
+    rest a function of the weights; it draws nothing."""
+
     off: ClassVar[dict[str, object]] = {}
     """Parameters with which it leaves training as it is; `strength` 0 where there is one."""
 
@@ -37,8 +41,8 @@ class Method(Spec):
 
     @classmethod
     def facts(cls) -> dict[str, Any]:
-        learns = {"learns": True} if cls.learns else {}
-        return {**learns, "passes": list(cls.passes)} if cls.passes else learns
+        told = {"learns": cls.learns, "parts": cls.parts, "passes": list(cls.passes)}
+        return {name: value for name, value in told.items() if value}
 
     def prepare(self, model: nn.Module, task: Task) -> nn.Module:
         """Before training: swap layers or wrap. May refuse with LabError("bad_spec", reason)."""

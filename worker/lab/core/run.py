@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,9 +13,11 @@ from worker.contract import combine
 from worker.contract.spec import TrainSpec
 from worker.lab.core import device as devices
 from worker.lab.core.attack import evaluating
+from worker.lab.core.batches import batches
 from worker.lab.core.dataset import Dataset
 from worker.lab.core.diagnostic import Diagnostic
 from worker.lab.core.errors import LabError
+from worker.lab.core.group import Group, Part
 from worker.lab.core.layers import Layers
 from worker.lab.core.losses import Losses, Roots, Terms, backward
 from worker.lab.core.method import Method
@@ -30,7 +33,9 @@ def require_sense(spec: TrainSpec, network: Model, task: Task, part: str = "") -
     """LabError where choices exclude each other, or the network lacks what one needs; for the
     fields that start with `part`."""
     chosen = combine.chosen(spec, lambda kind, name: entries(kind)[name].told())
-    for field, reason in combine.refusals(chosen, network.layers_for(task)):
+    layers = network.layers_for(task)
+    found = [*combine.refusals(chosen, layers), *combine.sharing_refusals(spec, chosen, layers)]
+    for field, reason in found:
         if field.startswith(part):
             raise LabError("bad_spec", f"{field}: {reason}")
 
@@ -55,10 +60,11 @@ class Run:
     macs: int
     initial: dict[str, Tensor]
     datasets: Path | None = None
+    group: Group | None = None
     step: int = 0
 
     @classmethod
-    def build(cls, spec: TrainSpec, datasets: Path | None) -> Run:
+    def build(cls, spec: TrainSpec, datasets: Path | None, group: Group | None = None) -> Run:
         """The run at step 0. LabError for whatever the spec asks that cannot be."""
         device = devices.choose(spec.device)
         methods = [Method.of(choice) for choice in spec.methods]
@@ -87,6 +93,7 @@ class Run:
             network.cost(task).macs * spec.batch_size,
             {name: value.detach().clone() for name, value in model.named_parameters()},
             datasets,
+            group,
         )
 
     @property
@@ -101,7 +108,16 @@ class Run:
         """The learning rate of the step to come."""
         return self.recipe.rate(self.step, self.steps)
 
-    def look(self, x: Tensor, y: Tensor, ahead: bool = False) -> tuple[Step, Roots, Terms]:
+    def batches(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """All that are still to come."""
+        first, skip = divmod(self.step, self.steps_per_epoch)
+        train, size, seed = self.task.train, self.spec.batch_size, self.spec.seed
+        for epoch in range(first, self.spec.epochs):
+            yield from batches(train, size, seed, epoch, skip * (epoch == first))
+
+    def look(
+        self, x: Tensor, y: Tensor, ahead: bool = False, part: Part | None = None
+    ) -> tuple[Step, Roots, Terms]:
         """Forward on a batch: the step, where backward starts, and the losses by name.
         A look ahead leaves no trace in the model."""
         point = Point(x)
@@ -117,14 +133,20 @@ class Run:
             ahead=ahead,
             epoch=self.steps_per_epoch,
             optimizer=self.optimizer,
+            part=part,
         )
         return step, *self.losses.terms(step)
 
     def gradients(self, x: Tensor, y: Tensor) -> tuple[Step, Terms]:
-        """Forward and backward on a batch."""
-        step, roots, terms = self.look(x, y)
+        """Forward and backward on a batch, or on this process's part and then all together."""
+        if self.group is None:
+            step, roots, terms = self.look(x, y)
+            backward(roots)
+            return step, terms
+        part = self.group.part(len(x))
+        step, roots, terms = self.look(part.cut(x), part.cut(y), part=part)
         backward(roots)
-        return step, terms
+        return step, self.group.join(self.weights, terms, part)
 
     def update(self, step: Step) -> None:
         """Move the weights by the gradients that `gradients` left."""

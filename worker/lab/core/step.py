@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from worker.lab.core.group import Part
 from worker.lab.core.point import Point, look
 from worker.lab.core.task import Task
 
@@ -20,7 +21,8 @@ class Step:
     moves it. `index` counts from 0 to `steps` − 1, `epoch` is how many steps an epoch has.
     `generator` is the run's own source of randomness, on the CPU. `memo` is where a method may
     keep what it needs until the step ends. `ahead` marks a look that must leave no trace in the
-    model. `optimizer` is for who must keep its memory in step with the weights.
+    model. `optimizer` is for who must keep its memory in step with the weights. `part` says which
+    examples of a batch these are, where processes share it.
     """
 
     model: nn.Module
@@ -35,6 +37,7 @@ class Step:
     ahead: bool = False
     epoch: int = 1
     optimizer: torch.optim.Optimizer | None = None
+    part: Part | None = None
     _logits: Tensor | None = None
 
     @property

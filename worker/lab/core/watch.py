@@ -35,7 +35,8 @@ class Watch:
     @property
     def shares_backward(self) -> bool:
         """Whether the training pass yields the input gradients too."""
-        return self.wants_gradient and self.run.losses.plain and self.run.layers.steady
+        alone = self.run.group is None
+        return self.wants_gradient and alone and self.run.losses.plain and self.run.layers.steady
 
     def view(self, step: Step, measures: bool = True, final: bool = False) -> View:
         """The run as it stands, before `update`. Input gradients are for `measure` alone."""

@@ -19,6 +19,7 @@ class CrossEntropy(Method):
 
     title: ClassVar[str] = "Cross-entropy"
     invariant: ClassVar[bool | None] = True
+    parts: ClassVar[bool] = True
     cross_entropy: ClassVar[bool] = True
     learns: ClassVar[bool] = True
 

@@ -35,6 +35,7 @@ class InputGradient(Method):
     title: ClassVar[str] = "Input gradient penalty"
     paper: ClassVar[str] = "Drucker & LeCun (1992); arXiv:1711.09404"
     invariant: ClassVar[bool | None] = True
+    parts: ClassVar[bool] = True
     passes: ClassVar[tuple[str, ...]] = ("1",)
 
     strength: Annotated[float, Field(ge=0, le=1000)] = Field(

@@ -28,6 +28,7 @@ class LabelSmoothing(Method):
     title: ClassVar[str] = "Label smoothing"
     paper: ClassVar[str] = "arXiv:1512.00567 Rethinking the Inception Architecture, section 7"
     invariant: ClassVar[bool | None] = True
+    parts: ClassVar[bool] = True
     learns: ClassVar[bool] = True
     off: ClassVar[dict[str, object]] = {"smoothing": 0}
 

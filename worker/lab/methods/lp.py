@@ -37,6 +37,7 @@ class Lp(Method):
     title: ClassVar[str] = "Lp penalty (weight decay)"
     paper: ClassVar[str] = "Krogh & Hertz (NIPS 1991); the family of arXiv:2008.02965"
     invariant: ClassVar[bool | None] = False
+    parts: ClassVar[bool] = True
 
     strength: Annotated[float, Field(ge=0, le=1000)] = Field(
         0.001,

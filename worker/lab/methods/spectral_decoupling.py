@@ -48,6 +48,7 @@ class SpectralDecoupling(Method):
     title: ClassVar[str] = "Spectral decoupling"
     paper: ClassVar[str] = "arXiv:2011.09468 Gradient Starvation, equation 17"
     invariant: ClassVar[bool | None] = True
+    parts: ClassVar[bool] = True
 
     strength: Annotated[float, Field(ge=0, le=1000)] = Field(
         0.01, description="λ, of half the squared length of an example's logits"

@@ -39,6 +39,7 @@ class SpectralNorm(Method):
     title: ClassVar[str] = "Spectral norm penalty"
     paper: ClassVar[str] = "arXiv:1705.10941 Spectral Norm Regularization"
     invariant: ClassVar[bool | None] = False
+    parts: ClassVar[bool] = True
 
     strength: Annotated[float, Field(ge=0, le=1000)] = Field(
         0.01, description="λ, of half the sum of squares"

@@ -33,6 +33,7 @@ class WeightNormalization(Method):
     title: ClassVar[str] = "Weight normalization"
     paper: ClassVar[str] = "arXiv:1602.07868 Weight Normalization, section 2"
     invariant: ClassVar[bool | None] = True
+    parts: ClassVar[bool] = True
     excludes: ClassVar[dict[str, str]] = {
         "weight_rescaling": "weights are computed from lengths and directions, not set"
     }

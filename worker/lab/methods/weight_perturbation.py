@@ -50,6 +50,7 @@ class WeightPerturbation(Method):
     title: ClassVar[str] = "Weight-perturbation robustness"
     paper: ClassVar[str] = "arXiv:2103.02200; with inputs moved too, arXiv:2102.11935"
     invariant: ClassVar[bool | None] = False
+    parts: ClassVar[bool] = True
     passes: ClassVar[tuple[str, ...]] = ("2",)
     off: ClassVar[dict[str, object]] = {"kappa": 0}
 

@@ -51,6 +51,7 @@ class Weissi(Method):
     title: ClassVar[str] = "WEISSI"
     paper: ClassVar[str] = "arXiv:2008.02965"
     invariant: ClassVar[bool | None] = True
+    parts: ClassVar[bool] = True
 
     strength: Annotated[float, Field(ge=0, le=1000)] = Field(
         0.01, description="λ₁, of the intrinsic norm", json_schema_extra={"warn_from": 0.3}
