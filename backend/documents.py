@@ -109,6 +109,7 @@ class Measurements(BaseModel):
     items: list[Measurement]
     next: str = Field(description="hand it to /events?after=<job>:<next>")
     downsampled: bool
+    names_left_out: int = Field(0, description="names that `names` left no room for")
 
 
 class Artifact(BaseModel):

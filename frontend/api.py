@@ -89,6 +89,7 @@ class Measurements(TypedDict):
     items: list[Measurement]
     next: str
     downsampled: Any
+    names_left_out: NotRequired[int]
 
 
 class Artifact(TypedDict):
@@ -235,7 +236,7 @@ class Api:
         await self._call("DELETE", f"/jobs/{job}")
 
     async def measurements(self, job: str, **query: Any) -> Measurements:
-        """`name` (a pattern), `after`, `points`, `from`, `to` as rest.md has them."""
+        """`name` (patterns), `after`, `points`, `from`, `to`, `names` as the API has them."""
         path = f"/jobs/{job}/measurements"
         return cast(Measurements, await self._call("GET", path, params=query))
 

@@ -15,7 +15,7 @@ from backend import openapi
 from backend.cursor import Cursor
 from backend.documents import Measurements
 from backend.errors import bad_field
-from backend.parts import Given, Parts, job_row, json
+from backend.parts import Given, job_row, json
 from backend.store import jobs, measurements
 
 router = APIRouter(tags=["measurements"])
@@ -37,31 +37,28 @@ def read(
     points: Annotated[int | None, Query(ge=4, le=20_000)] = None,
     from_: Annotated[int | None, Query(alias="from", ge=0, le=2**31 - 1)] = None,
     to: Step = None,
+    names: Annotated[int | None, Query(ge=1, le=10_000)] = None,
     format: Literal["json", "csv"] = "json",
 ) -> Response:
     """Measurements whose name matches a pattern (`train/*`; several by commas), after a cursor,
-    from a step to a step. JSON holds at most `points` (2,000) of each name: the least and the
+    from a step to a step; with `names`, of so many names at most, those of the first pattern
+    first. JSON holds at most `points` (2,000) of each name: the least and the
     greatest of every bucket; CSV all of them unless `points` is given. Of a shape that is no
     number, the newest, unless steps are asked for."""
     job_row(given, id)
     where = measurements.Range(_cursor(after), from_, to)
     most = points if points or format == "csv" else 2_000
-    items, fewer, at = _found(given, id, _patterns(name), where, most)
-    if format == "csv":
-        return _csv(id, items)
-    return json({"items": items, "next": str(at), "downsampled": fewer})
-
-
-def _found(
-    given: Parts, id: str, patterns: list[str], where: measurements.Range, most: int | None
-) -> tuple[list[measurements.Item], bool, Cursor]:
-    """What was measured, and the cursor of the same moment."""
+    patterns = _patterns(name)
     with given.store.read() as connection:
         row = jobs.get(connection, id)
         at = Cursor(row["told_attempt"], row["told_seq"]) if row else Cursor()
-        series = measurements.series_of(connection, id, patterns)
+        found = measurements.series_of(connection, id, patterns)
+        series, left_out = measurements.first_names(found, patterns, names)
         items, fewer = measurements.read(connection, series, where, most)
-    return items, fewer, at
+    if format == "csv":
+        return _csv(id, items)
+    told = {"items": items, "next": str(at), "downsampled": fewer, "names_left_out": left_out}
+    return json(told)
 
 
 def _cursor(text: str) -> Cursor:

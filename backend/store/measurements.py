@@ -88,6 +88,20 @@ def series_of(connection: Connection, job: str, patterns: Sequence[str] = ()) ->
     return _cut(connection, wanted)
 
 
+def first_names(
+    found: Sequence[Series], patterns: Sequence[str], most: int | None
+) -> tuple[list[Series], int]:
+    """The series of at most so many names, those of the first pattern first, and how many names
+    were left out."""
+
+    def place(name: str) -> int:
+        return next((at for at, one in enumerate(patterns) if fnmatchcase(name, one)), 0)
+
+    names = sorted({one.name for one in found}, key=lambda name: (place(name), name))
+    kept = set(names[:most])
+    return [one for one in found if one.name in kept], len(names) - len(kept)
+
+
 def series_of_jobs(
     connection: Connection, jobs: Sequence[str], names: Sequence[str]
 ) -> dict[tuple[str, str], list[Series]]:

@@ -87,13 +87,14 @@ def current(items: Iterable[Item]) -> list[Item]:
 
 
 def gather(items: Sequence[Mapping[str, Any]], began: float | None = None) -> dict[str, Series]:
-    """The scalars that count, by name; `began` is the time that counts as second 0."""
+    """The scalars that count, by name and in the order of steps, whatever order they were told in;
+    `began` is the time that counts as second 0."""
     mine = current(items)
     newest = max((item["attempt"] for item in mine), default=0)
     times = [item["time"] for item in mine]
     began = min([*times, *([] if began is None else [began])], default=0.0)
     found: dict[str, Series] = {}
-    for item in mine:
+    for item in sorted(mine, key=lambda item: (item["step"], item["seq"])):
         if item["shape"] == "scalar":
             series = found.setdefault(item["name"], Series(item["name"]))
             _append(series, item, began)

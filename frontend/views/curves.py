@@ -58,6 +58,7 @@ class Told:
     cursor: str = "0"
     downsampled: bool = False
     catalog: Catalog | None = None
+    names_left_out: int = 0
 
     @property
     def began(self) -> float | None:
@@ -109,6 +110,11 @@ def _toolbar(told: Told, wanted: Wanted) -> Component:
         shown = f"went on from step {at}" if at else "is shown"
         why = "lost its worker or was stopped with it"
         notes.append(f"Attempt {told.job['attempt']} {shown}; {before} {why}.")
+    if told.names_left_out:
+        notes.append(
+            f"{told.names_left_out:,} measurements more than these were told: "
+            "Compare plots any of them, and the CSV below has all."
+        )
     choices = [(along, label, along == wanted.along) for along, label in XS]
     return html.Div(
         [

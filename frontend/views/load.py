@@ -8,13 +8,17 @@ from typing import Any
 
 from dash import ctx
 
-from frontend.api import Api, ApiError, Artifact, Catalog, Job
+from frontend.api import Api, ApiError, Artifact, Catalog, Job, Measurements
 from frontend.plots.series import current
 from frontend.views import line
 from frontend.views.curves import Told
 from frontend.views.head import ENDED
 
 POINTS = 2000
+NAMES = 200
+"""A page of more plots than these names make is slow, and nobody's to read."""
+FIRST = "train/loss,train/*,test/*,validation/*,norm/intrinsic,gradient/*,norm/*,attack/*,*"
+"""Whose room that is where there are more."""
 """Most points of a series in a first drawing; beyond, the API thins by smallest and largest."""
 
 
@@ -22,17 +26,19 @@ async def told(api: Api, job_id: str, job: Job | None = None) -> Told:
     """A job and its history, in one round."""
     if job is None:
         job, history, catalog = await asyncio.gather(
-            api.job(job_id), api.measurements(job_id, points=POINTS), catalogue(api)
+            api.job(job_id), _history(api, job_id), catalogue(api)
         )
     else:
-        history, catalog = await asyncio.gather(
-            api.measurements(job_id, points=POINTS), catalogue(api)
-        )
+        history, catalog = await asyncio.gather(_history(api, job_id), catalogue(api))
     if job["state"] in ENDED and history["next"] != job.get("cursor", history["next"]):
         # It ended between the two answers, and no event will bring what is missing.
-        history = await api.measurements(job_id, points=POINTS)
-    items = current(history["items"])
-    return Told(job, items, history["next"], bool(history["downsampled"]), catalog)
+        history = await _history(api, job_id)
+    items, left_out = current(history["items"]), history.get("names_left_out", 0)
+    return Told(job, items, history["next"], bool(history["downsampled"]), catalog, left_out)
+
+
+async def _history(api: Api, job_id: str) -> Measurements:
+    return await api.measurements(job_id, points=POINTS, names=NAMES, name=FIRST)
 
 
 async def catalogue(api: Api) -> Catalog | None:

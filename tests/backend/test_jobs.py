@@ -219,6 +219,24 @@ def test_measurements_as_json_and_csv(
     assert len(lines) == 11
 
 
+def test_of_many_names_the_first_patterns_come_first(
+    client: TestClient, queue: Queue, recorder: Recorder
+) -> None:
+    job = create(client)["id"]
+    teller = Teller(job, 1, "w")
+    values = {f"group/{number}": 1.0 for number in range(5)} | {"train/loss": 2.0}
+    queue.redis.xadd(BELL, {"job": job})
+    put(queue, job, teller.started("cpu", 10, 1.0, ""), teller.measured(1, 0.1, values))
+    for _ in range(3):
+        recorder.turn(1)
+    where = f"/jobs/{job}/measurements?name=train/*,*&names="
+    found = client.get(where + "3").json()
+    assert [item["name"] for item in found["items"]] == ["group/0", "group/1", "train/loss"]
+    assert found["names_left_out"] == 3
+    assert client.get(where + "6").json()["names_left_out"] == 0
+    assert client.get(where + "0").status_code == 422
+
+
 def test_a_cancelled_job_is_resumed_as_its_next_attempt(
     client: TestClient, queue: Queue, recorder: Recorder, settings: Settings
 ) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from dash import html
 from dash.development.base_component import Component
 
 from frontend.plots.board import cards
@@ -170,6 +171,12 @@ class Ending:
 async def test_a_job_that_ends_while_its_page_is_made_is_shown_whole() -> None:
     api: Any = Ending()
     assert (await load.told(api, "abc")).cursor == "1.20"
+
+
+def test_more_measurements_than_a_page_holds_are_counted_and_said_where_to_find() -> None:
+    told = Told(job(), [scalar("train/loss", 1, 5.0)], names_left_out=9_800)
+    shown = text(html.Div(curves.board(told, Wanted())))
+    assert "9,800 measurements more than these" in shown
 
 
 def test_the_script_is_told_the_state_that_the_page_shows() -> None:

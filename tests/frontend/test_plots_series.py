@@ -37,6 +37,11 @@ def test_gather_shows_the_newest_attempt_alone() -> None:
     assert gather(items)["a"].value == [5.0]
 
 
+def test_steps_told_out_of_order_are_drawn_in_order() -> None:
+    series = gather([point("a", 5, 1.0, seq=1), point("a", 3, 2.0, seq=2)])["a"]
+    assert (series.step, series.value, series.seq) == ([3, 5], [2.0, 1.0], 2)
+
+
 @pytest.mark.parametrize("word", ["nan", "inf", "-inf"])
 def test_what_is_not_finite_is_a_gap_and_a_cross(word: str) -> None:
     items = [
