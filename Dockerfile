@@ -14,24 +14,36 @@ ENV PYTHONUNBUFFERED=1 PATH=/opt/venv/bin:$PATH NORMSCOPE_DATA_DIR=/data HF_HOME
 RUN python3 -m venv /opt/venv && useradd --uid 10001 --create-home normscope \
     && mkdir /data && chown normscope /data
 WORKDIR /app
+
 # The project without its code: only the names of what it needs, so that a change of the code keeps
-# the installed packages.
-COPY constraints.txt pyproject.toml ./
-RUN touch README.md
+# the installed packages; and of these torch alone, so that a change of another keeps it.
+FROM scratch AS names
+COPY constraints.txt pyproject.toml /
+
+FROM base AS pin
+COPY --from=names /constraints.txt ./
+RUN grep ^torch== constraints.txt >torch.txt
 
 FROM base AS backend-packages
-RUN --mount=type=cache,target=/root/.cache/pip pip install -c constraints.txt ".[backend]"
+COPY --from=names / ./
+RUN --mount=type=cache,target=/root/.cache/pip touch README.md \
+    && pip install -c constraints.txt ".[backend,s3]"
 RUN --mount=from=bill,source=/opt/bill,target=/opt/bill /opt/bill/write
 
 FROM base AS frontend-packages
-RUN --mount=type=cache,target=/root/.cache/pip pip install -c constraints.txt ".[frontend]"
+COPY --from=names / ./
+RUN --mount=type=cache,target=/root/.cache/pip touch README.md \
+    && pip install -c constraints.txt ".[frontend]"
 RUN --mount=from=bill,source=/opt/bill,target=/opt/bill /opt/bill/write
 
 FROM base AS worker-packages
 ARG TORCH_INDEX=""
+COPY --from=pin /app/torch.txt ./
 RUN --mount=type=cache,target=/root/.cache/pip \
-    pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} "$(grep ^torch== constraints.txt)"
-RUN --mount=type=cache,target=/root/.cache/pip pip install -c constraints.txt ".[worker]"
+    pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} -r torch.txt
+COPY --from=names / ./
+RUN --mount=type=cache,target=/root/.cache/pip touch README.md \
+    && pip install -c constraints.txt ".[worker,s3]"
 RUN --mount=from=bill,source=/opt/bill,target=/opt/bill /opt/bill/write
 
 FROM backend-packages AS api

@@ -43,14 +43,29 @@ OURS = {"host", "api_port", "token", "data_dir", "workers"} | {
 """Settings that the compose file itself makes up."""
 PLACES = {"port", "datasets_dir"}
 """Of the machine: tested below."""
+STORE = {"artifacts_url", "artifacts_endpoint", "datasets_url"}
+"""Of docker-compose.s3.yml."""
 
 
 def test_every_other_setting_reaches_its_services() -> None:
-    asked = {f"NORMSCOPE_{name.upper()}" for name in set(Settings.model_fields) - OURS - PLACES}
+    ours = OURS | PLACES | STORE
+    asked = {f"NORMSCOPE_{name.upper()}" for name in set(Settings.model_fields) - ours}
     services = config("docker-compose.yml", **dict.fromkeys(asked, "77"))["services"].values()
     told = [item for one in services for item in one.get("environment", {}).items()]
     given = {name for name, value in told if "77" in value}
     assert given == asked
+
+
+def test_an_object_store_is_for_those_who_read_and_write_files() -> None:
+    asked = {f"NORMSCOPE_{name.upper()}": "s3://77/x" for name in STORE}
+    services = config("docker-compose.yml", "docker-compose.s3.yml", **asked)["services"]
+    told = {name: set(one.get("environment", {})) & set(asked) for name, one in services.items()}
+    assert {name for name, found in told.items() if found} == {"api", "worker", "desk"}
+    assert told["worker"] == set(asked)
+    for name in ("api", "worker", "desk"):
+        assert "outside" in services[name]["networks"]
+        assert services[name]["build"]["args"]["EXTRAS"] == ",s3"
+        assert "s3" in {secret["source"] for secret in services[name]["secrets"]}
 
 
 @pytest.mark.parametrize(
