@@ -152,7 +152,7 @@ def layers(look: Theme, found: Saved | None, cost: str, known: Collection[str]) 
     has = [name in known for name in ("norm/layer/layer1", "diagnostic/spectral_norms/layer1")]
     state = None if all(has) else _source("layers", "Norms of the layers", found, cost)
     if not found and not any(has):
-        return html.Div([NO_LAYERS, state], className="bounds-part")
+        return html.Div([state, NO_LAYERS], className="bounds-part")
     card = plot_card(
         "bounds-layers",
         "Layer by layer",
@@ -167,13 +167,13 @@ def layers(look: Theme, found: Saved | None, cost: str, known: Collection[str]) 
         ),
         log=False,
     )
-    return html.Div([card, state], className="bounds-part")
+    return html.Div([state, card], className="bounds-part")
 
 
 NO_LAYERS = parts.nothing(
     "Here the Frobenius and the spectral norm of each layer will be, and what a bound by the one "
     "instead of the other gives away.",
-    "Press Measure below.",
+    "Press Measure above.",
 )
 UNPROVED = parts.nothing(
     "Here two curves over ε will be: the accuracy that is proved, and the accuracy that an attack "
