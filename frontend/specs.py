@@ -48,6 +48,13 @@ RUN: dict[str, dict[str, Any]] = {
         "description": "auto: as often as costs 5 % of the time",
     },
     "device": {"enum": ["auto", "cpu", "cuda"], "default": "auto", "description": "where it runs"},
+    "processes": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 64,
+        "default": 1,
+        "description": "that share each batch; on CUDA a GPU for each",
+    },
 }
 """The parameters of a run that belong to no entry of the catalogue."""
 

@@ -24,6 +24,9 @@ from worker.sinks import RedisStream
 from worker.staging import Staging
 from worker.warm import load, measured, rehearse
 
+MOST_PATIENCE_S = 4.0
+"""For the next step: less than a cancelled job's first signal is before its second."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -70,7 +73,7 @@ class Child:
         lease = Lease(self.client, job, ticket.attempt, name)
         if not lease.take():
             return
-        patience = self.settings.grace_s / 3
+        patience = min(self.settings.grace_s / 3, MOST_PATIENCE_S)
         with closing(lease), self.presence.busy(job), Departure(patience) as departure:
             Attempt(self.client, self.settings, ticket, lease, name, departure).run()
         if departure.wished:

@@ -10,6 +10,7 @@ import os
 import shutil
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -24,7 +25,7 @@ from worker.contract.spec import TrainSpec
 from worker.presence import name_of
 
 STATES = "resume-*.safetensors"
-LOOK_S = 0.5
+LOOK_S, AWAY_S = 0.5, 60.0
 DATASETS = "datasets"
 
 logger = logging.getLogger(__name__)
@@ -65,10 +66,17 @@ class Staging:
         threading.Thread(target=self._follow, name="staging", daemon=True).start()
 
     def put(self, name: str) -> None:
-        """A file of this attempt that is about to be told of. Raises OSError."""
-        if self.bucket is not None:
-            place = f"{self.ticket.job}/{self.ticket.attempt}/{name}"
-            self.bucket.put(self.here / place, place)
+        """A file of this attempt that is about to be told of. A store that is away is waited for
+        a while; raises OSError."""
+        place, until = f"{self.ticket.job}/{self.ticket.attempt}/{name}", time.monotonic() + AWAY_S
+        while self.bucket is not None:
+            try:
+                self.bucket.put(self.here / place, place)
+                break
+            except OSError:
+                if time.monotonic() > until:
+                    raise
+            time.sleep(LOOK_S)
 
     def sync(self) -> None:
         """The states in the store as they are here: what is new is put before what is old goes. A

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,6 +70,18 @@ def test_a_job_leaves_in_the_store_what_it_tells_and_nothing_here(
             content = b"".join(objects.bucket.chunks(f"{job}/1/{name}"))
             assert hashlib.sha256(content).hexdigest() == digest
         assert not list(broker.data_dir.rglob("*.safetensors"))
+        assert attack(desk, job)[-1]["type"] == "finished"
+
+
+def attack(desk: Desk, trained: str) -> list[dict[str, Any]]:
+    """On a network that only the store has."""
+    ticket = wire.Ticket.model_validate_json(str(desk.client.get(wire.ticket_key(trained))))
+    source = wire.Source(job=trained, attempt=1, spec=ticket.spec, checkpoint="final.safetensors")
+    spec = {"source": trained, "attacks": [{"name": "fgsm"}], "eps_grid": [0, 0.1], "limit": 50}
+    asked = wire.Ticket(job=f"on-{trained}", kind="attack", attempt=1, spec=spec, source=source)
+    desk.client.set(wire.ticket_key(asked.job), asked.model_dump_json())
+    desk.deliver(asked.job)
+    return desk.finish(asked.job)
 
 
 def again(desk: Desk, job: str) -> None:
