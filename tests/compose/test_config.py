@@ -64,7 +64,6 @@ def test_an_object_store_is_for_those_who_read_and_write_files() -> None:
     assert told["worker"] == set(asked)
     for name in ("api", "worker", "desk"):
         assert "outside" in services[name]["networks"]
-        assert services[name]["build"]["args"]["EXTRAS"] == ",s3"
         assert "s3" in {secret["source"] for secret in services[name]["secrets"]}
 
 

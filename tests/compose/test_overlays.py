@@ -1,4 +1,4 @@
-"""HTTPS by Caddy and figures by Prometheus: both overlays on one stack.
+"""HTTPS by Caddy, figures by Prometheus and files in an object store: all overlays on one stack.
 
 Where the engine can pull neither image, the same programs of Debian stand in for them. Grafana has
 no stand-in: its dashboard's questions are put to Prometheus.
@@ -18,30 +18,47 @@ import httpx
 import pytest
 
 from tests.broker import ROOT, free_port
-from tests.compose.jobs import trained, until
+from tests.compose.jobs import attacked, trained, until
 from tests.compose.stack import Stack, planned, standing
 
 pytestmark = pytest.mark.compose
 
-FILES = ("docker-compose.yml", "docker-compose.tls.yml", "docker-compose.observe.yml")
+FILES = (
+    *("docker-compose.yml", "docker-compose.tls.yml", "docker-compose.observe.yml"),
+    *("docker-compose.s3.yml", "tests/compose/standin/store.yml"),
+)
 STANDIN = "tests/compose/standin/docker-compose.yml"
 IMAGES = ("caddy:2", "prom/prometheus:v3.5.0")
-SERVICES = ("worker", "recorder", "caddy")
+SERVICES = ("store", "worker", "recorder", "caddy")
+KEYS = "[default]\naws_access_key_id = a-key\naws_secret_access_key = a-secret\n"
+BUCKET = """
+import boto3
+keys = {"aws_access_key_id": "a-key", "aws_secret_access_key": "a-secret"}
+store = boto3.client("s3", endpoint_url="http://127.0.0.1:5000", region_name="us-east-1", **keys)
+"""
 DASHBOARD = ROOT / "deploy" / "grafana" / "dashboards" / "normscope.json"
 
 
 @pytest.fixture(scope="module")
 def dressed(engine: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    ports = {"NORMSCOPE_HTTPS_PORT": str(free_port()), "NORMSCOPE_HTTP_PORT": str(free_port())}
+    variables = {
+        "NORMSCOPE_HTTPS_PORT": str(free_port()),
+        "NORMSCOPE_HTTP_PORT": str(free_port()),
+        "NORMSCOPE_ARTIFACTS_URL": "s3://bucket/some/where",
+        "NORMSCOPE_ARTIFACTS_ENDPOINT": "http://store:5000",
+    }
     files = FILES if all(map(_pulled, IMAGES)) else (*FILES, STANDIN)
     folder = tmp_path_factory.mktemp("secrets")
     (folder / "grafana_password").write_text("of-the-tests")
     (folder / "metrics_token").write_text("")
-    with standing(planned(folder, files=files, variables=ports), *SERVICES) as stack:
+    (folder / "s3").write_text(KEYS)
+    (folder / "s3").chmod(0o444)
+    with standing(planned(folder, files=files, variables=variables), *SERVICES) as stack:
         make = ["tokens", "make", "--name", "prometheus", "--role", "read"]
         token = stack.compose("exec", "-T", "api", "python", "-m", "backend", *make)
         (folder / "metrics_token").write_text(token)
         (folder / "metrics_token").chmod(0o444)
+        stored(stack, "store.create_bucket(Bucket='bucket')")
         stack.up("prometheus")
         yield stack
 
@@ -87,6 +104,24 @@ def test_events_come_through_the_proxy_as_they_happen(client: httpx.Client) -> N
     with client.stream("GET", "/events", params={"jobs": job}) as answer:
         first = next(line for line in answer.iter_lines() if line.startswith("data:"))
     assert job in first
+
+
+def test_files_of_jobs_lie_in_the_store_alone(dressed: Stack, client: httpx.Client) -> None:
+    network = trained(client)
+    attacked(client, network)
+    listed = stored(
+        dressed, "print([o['Key'] for o in store.list_objects(Bucket='bucket')['Contents']])"
+    )
+    assert f"some/where/{network}" in listed
+    (file, *_) = client.get(f"/jobs/{network}/artifacts").raise_for_status().json()["items"]
+    assert len(client.get(f"/artifacts/{file['id']}").raise_for_status().content) == file["bytes"]
+    look = "ls /data/artifacts 2>/dev/null || true"
+    assert network not in dressed.compose("exec", "-T", "worker", "sh", "-c", look)
+
+
+def stored(stack: Stack, program: str) -> str:
+    """What a program prints that has the store at hand."""
+    return stack.compose("exec", "-T", "store", "python", "-c", BUCKET + program)
 
 
 def test_every_panel_of_the_dashboard_has_figures(dressed: Stack, client: httpx.Client) -> None:

@@ -59,6 +59,9 @@ def test_an_image_says_what_it_holds(stack: Stack, service: str, torch: bool) ->
     assert ("torch" in held) is torch
     listed = json.loads(stack.compose("exec", "-T", service, "pip", "list", "--format", "json"))
     assert held == {one["name"]: one["version"] for one in listed}
+    (container,) = stack.containers(service)
+    labels = stack.inspect(container)["Config"]["Labels"]
+    assert labels["org.opencontainers.image.title"] == "Normscope"
 
 
 @pytest.mark.parametrize("service", ["api", "recorder", "web"])
