@@ -179,20 +179,46 @@
   }
 
   // --- a page begins, a choice is made ---------------------------------------------------------------
-  function start(told) {
+  // The lines first, as the address asks for them; then all else.
+  async function start(told) {
     stop();
     if (!told || !byId("compare-page")) return null;
     page = {
       ...told, byId: Object.fromEntries(told.jobs.map((job) => [job.id, job])),
-      columns: {}, heard: [], changed: new Set(), zoomed: {}, close: {}, timer: 0, pause: LIVE_MS, choice: { along: "step", names: [] },
+      columns: {}, heard: [], changed: new Set(), zoomed: {}, close: {}, timer: 0, pause: LIVE_MS,
     };
-    const running = told.jobs.filter((job) => !ENDED.includes(job.state)).slice(0, 50);
+    listen(page.jobs.filter((job) => !ENDED.includes(job.state)).slice(0, 50));
+    const mine = page;
+    await show(mine);
+    mine.shown = true;
+    return page === mine ? Date.now() : null;
+  }
+
+  function listen(running) {
     stops = [scope.events.on("measured", measured), scope.events.on("state", state)];
-    if (running.length) {
-      const after = Object.fromEntries(running.map((job) => [job.id, job.cursor]));
-      stops.push(scope.events.open({ jobs: running.map((job) => job.id), after, owner: byId("compare-page") }));
-    }
-    return Date.now();
+    if (!running.length) return;
+    const after = Object.fromEntries(running.map((job) => [job.id, job.cursor]));
+    stops.push(scope.events.open({ jobs: running.map((job) => job.id), after, owner: byId("compare-page") }));
+  }
+
+  async function show(mine, turned = false) {
+    await load(mine.choice.names);
+    await Promise.all(mine.choice.names.map((name) => scope.overlay.draw(mine, name, (!turned && mine.close[name]) || null)));
+    window.requestAnimationFrame(() =>
+      window.setTimeout(() => {
+        if (page !== mine) return;
+        address(mine.choice);
+        scope.relations.draw(mine);
+      }),
+    );
+  }
+
+  // The controls take longer to make than the lines: they come once these are seen.
+  async function later(live, controls) {
+    const mine = page;
+    await new Promise((done) => window.requestAnimationFrame(() => window.setTimeout(done)));
+    const none = window.dash_clientside.no_update;
+    return live && page === mine ? controls : [none, none];
   }
 
   function stop() {
@@ -202,31 +228,30 @@
     page = null;
   }
 
-  async function choose(_, color, dash, facet, band, smooth, along, left, up, names) {
-    const told = window.dash_clientside.no_update;
-    for (let tries = 0; !page && tries < 100; tries += 1) await new Promise((done) => window.setTimeout(done, 50));
-    if (!page) return told;
-    const turned = page.choice.along !== along;
-    page.choice = { color, dash, facet, band, smooth: Number(smooth) || 0, along, left, up, names: names || [] };
-    address(page.choice);
-    const mine = page;
-    await load(mine.choice.names);
-    await Promise.all(mine.choice.names.map((name) => scope.overlay.draw(mine, name, (!turned && mine.close[name]) || null)));
-    window.requestAnimationFrame(() => window.setTimeout(() => page === mine && scope.relations.draw(mine)));
-    return told;
+  async function choose(color, dash, facet, band, smooth, along, left, up, names) {
+    if (page) {
+      const wanted = { color, dash, facet, band, smooth: Number(smooth) || 0, along, left, up, names: names || [] };
+      const same = Object.keys(wanted).every((key) => String(wanted[key]) === String(page.choice[key]));
+      const turned = page.choice.along !== along;
+      page.choice = wanted;
+      if (!same) await show(page, turned);
+    }
+    return window.dash_clientside.no_update;
+  }
+
+  // Cards came or went: a place that was another card's, or is new, has nothing drawn yet.
+  async function placed() {
+    const drawn = (name) => scope.chart.all().some((chart) => chart.spec && chart.key === scope.overlay.key(name) && chart.card.id === `card-${chart.key}`);
+    if (page && page.shown && !page.choice.names.every(drawn)) await show(page);
+    return window.dash_clientside.no_update;
   }
 
   function address({ color, dash, facet, band, smooth, along, left, up, names }) {
-    const set = scope.plots.setQuery;
-    set("name", names.length ? names.join(",") : null);
-    set("color", color);
-    set("dash", dash === "none" ? null : dash);
-    set("facet", facet === "none" ? null : facet);
-    set("band", band ? "1" : null);
-    set("smooth", smooth ? String(smooth) : null);
-    set("x", along === "step" ? null : along);
-    set("left", left);
-    set("up", up);
+    scope.plots.setQueries({
+      name: names.length ? names.join(",") : null, color, left, up,
+      dash: dash === "none" ? null : dash, facet: facet === "none" ? null : facet,
+      band: band ? "1" : null, smooth: smooth ? String(smooth) : null, x: along === "step" ? null : along,
+    });
   }
 
   // --- the table as CSV --------------------------------------------------------------------------------
@@ -249,5 +274,5 @@
 
   scope.compare = { zoom, whole, get page() { return page; } };
   window.dash_clientside = window.dash_clientside || {};
-  window.dash_clientside.compare = { ahead, start, choose };
+  window.dash_clientside.compare = { ahead, start, later, choose, placed };
 })();

@@ -18,9 +18,16 @@
   }
 
   function setQuery(name, value) {
+    setQueries({ [name]: value });
+  }
+
+  // Null takes a name out of the address.
+  function setQueries(values) {
     const all = new URLSearchParams(window.location.search);
-    if (value === null) all.delete(name);
-    else all.set(name, value);
+    for (const [name, value] of Object.entries(values)) {
+      if (value === null) all.delete(name);
+      else all.set(name, value);
+    }
     const text = all.toString().replaceAll("%2C", ",");
     window.history.replaceState(window.history.state, "", window.location.pathname + (text ? "?" + text : ""));
   }
@@ -232,7 +239,7 @@
 
   sayScheme();
   new MutationObserver(recolor).observe(root, { attributes: true, attributeFilter: ["data-mantine-color-scheme"] });
-  scope.plots = { query, setQuery, sayHidden };
+  scope.plots = { query, setQuery, setQueries, sayHidden };
 })();
 
 // The question before a job is cancelled or deleted; its buttons are <place>-cancel and -delete.

@@ -17,7 +17,7 @@ from frontend.views.plotcard import furniture
 
 PATH = "/compare"
 ASKED, PAGE, TOLD, LIVE = "compare-asked", "compare-page", "compare-told", "compare-live"
-AHEAD = "compare-ahead"
+AHEAD, LATER = "compare-ahead", "compare-later"
 MOST = 100
 
 dash.register_page(__name__, path=PATH, title="Compare – Normscope")
@@ -44,7 +44,7 @@ def _waiting() -> list[Component]:
 
 @callback(Output(PAGE, "children"), Input(ASKED, "data"))
 async def fill(asked: dict[str, Any]) -> Any:
-    """The controls, empty plots, and what the page's script needs to fill them."""
+    """Empty plots, what the page's script needs to fill them, and the controls that come after."""
     api = visitor()
     try:
         jobs, robust = await asyncio.gather(_jobs(api, asked), _robust(api))
@@ -87,6 +87,7 @@ async def _robust(api: Api) -> dict[str, float]:
 def _content(jobs: list[Job], robust: dict[str, float], query: dict[str, Any]) -> list[Component]:
     apart = differing(jobs)
     names = sorted({name for job in jobs for name in job["summary"] if "/progress" not in name})
+    chosen = comparison.choice(names, list(apart), query)
     told = {
         "jobs": [
             {**_told(job, robust), "label": label}
@@ -95,17 +96,18 @@ def _content(jobs: list[Job], robust: dict[str, float], query: dict[str, Any]) -
         "names": names,
         "words": {name: comparison.called(name) for name in names},
         "paths": list(apart),
-        "query": query,
+        "choice": chosen,
     }
-    shown = comparison.shown(names, query)
+    later = [comparison.controls(names, list(apart), chosen), comparison.pickers(names, chosen)]
     return [
         comparison.head(len(jobs)),
-        comparison.controls(names, list(apart), shown, query),
+        html.Div(id=comparison.CONTROLS, className="card compare-controls"),
         seeds.note(jobs),
-        html.Div(comparison.cards(shown), id=comparison.CARDS),
-        comparison.relations([*names, *comparison.DERIVED], list(apart), query),
+        html.Div(comparison.cards(chosen["names"]), id=comparison.CARDS),
+        comparison.relations(list(apart)),
         comparison.table(jobs, apart),
         dcc.Store(id=TOLD, data=told),
+        dcc.Store(id=LATER, data=later),
     ]
 
 
@@ -137,9 +139,22 @@ clientside_callback(
     Input(TOLD, "data"),
 )
 clientside_callback(
-    ClientsideFunction("compare", "choose"),
-    Output(LIVE, "data", allow_duplicate=True),
+    ClientsideFunction("compare", "later"),
+    Output(comparison.CONTROLS, "children"),
+    Output(comparison.PICKERS, "children"),
+    Input(LIVE, "data"),
+    State(LATER, "data"),
+    prevent_initial_call=True,
+)
+clientside_callback(
+    ClientsideFunction("compare", "placed"),
+    Output(AHEAD, "data", allow_duplicate=True),
     Input(comparison.CARDS, "children"),
+    prevent_initial_call=True,
+)
+clientside_callback(
+    ClientsideFunction("compare", "choose"),
+    Output(AHEAD, "data", allow_duplicate=True),
     Input(comparison.COLOR, "value"),
     Input(comparison.DASH, "value"),
     Input(comparison.FACET, "value"),
@@ -148,6 +163,6 @@ clientside_callback(
     Input(comparison.ALONG, "value"),
     Input(comparison.LEFT, "value"),
     Input(comparison.UP, "value"),
-    State(comparison.NAMES, "value"),
+    Input(comparison.NAMES, "value"),
     prevent_initial_call=True,
 )

@@ -18,6 +18,7 @@ NAMES, CARDS = "compare-names", "compare-cards"
 COLOR, DASH, FACET = "compare-color", "compare-dash", "compare-facet"
 BAND, SMOOTH, ALONG = "compare-band", "compare-smooth", "compare-along"
 LEFT, UP = "compare-left", "compare-up"
+CONTROLS, PICKERS = "compare-controls", "compare-pickers"
 
 FIRST = ("train/loss", "test/accuracy", "norm/intrinsic", "gradient/input_max")
 DERIVED = ("generalization gap", "robust accuracy")
@@ -61,29 +62,52 @@ def shown(names: Sequence[str], query: Mapping[str, Any]) -> list[str]:
     return asked or [name for name in FIRST if name in names] or list(names[:2])
 
 
+def choice(names: Sequence[str], paths: Sequence[str], query: Mapping[str, Any]) -> dict[str, Any]:
+    """What the address asks for, and what is shown where it asks for nothing."""
+    every = [*names, *DERIVED]
+    return {
+        "names": shown(names, query),
+        "color": _among(["job", "none", *paths], query.get("color"), _first_group(paths)),
+        "dash": _among(["none", *paths], query.get("dash"), "none"),
+        "facet": _among(["none", *paths], query.get("facet"), "none"),
+        "along": _among(ALONGS, query.get("x"), ALONGS[0]),
+        "smooth": float(query.get("smooth") or 0),
+        "band": query.get("band") == "1",
+        "left": _among(every, query.get("left"), _or_first(every, "norm/intrinsic")),
+        "up": _among(every, query.get("up"), _or_first(every, DERIVED[0], "test/accuracy")),
+    }
+
+
+def _among(known: Sequence[str], asked: Any, otherwise: str) -> str:
+    return str(asked) if asked in known else otherwise
+
+
 def controls(
-    names: Sequence[str], paths: Sequence[str], chosen: list[str], query: Mapping[str, Any]
-) -> Component:
-    groups = ["job", "none", *paths]
-    colored = query.get("color") if query.get("color") in groups else _first_group(paths)
-    return html.Div(
-        [
-            _measures(names, chosen),
-            html.Div([html.Span("x axis", className="compare-label"), _along(query)]),
-            _select(COLOR, "Colour by", groups, str(colored)),
-            _select(DASH, "Dash by", ["none", *paths], str(query.get("dash") or "none")),
-            _select(FACET, "Facet by", ["none", *paths], str(query.get("facet") or "none")),
-            html.Div([html.Span("Smoothing", className="compare-label"), _smooth(query)]),
-            dmc.Switch(
-                id=BAND,
-                label="Mean and band over seeds",
-                checked=query.get("band") == "1",
-                size="sm",
-                className="compare-band",
-            ),
-        ],
-        className="card compare-controls",
-    )
+    names: Sequence[str], paths: Sequence[str], chosen: Mapping[str, Any]
+) -> list[Component]:
+    return [
+        _measures(names, chosen["names"]),
+        html.Div([html.Span("x axis", className="compare-label"), _along(chosen["along"])]),
+        _select(COLOR, "Colour by", ["job", "none", *paths], chosen["color"]),
+        _select(DASH, "Dash by", ["none", *paths], chosen["dash"]),
+        _select(FACET, "Facet by", ["none", *paths], chosen["facet"]),
+        html.Div([html.Span("Smoothing", className="compare-label"), _smooth(chosen["smooth"])]),
+        dmc.Switch(
+            id=BAND,
+            label="Mean and band over seeds",
+            checked=chosen["band"],
+            size="sm",
+            className="compare-band",
+        ),
+    ]
+
+
+def pickers(names: Sequence[str], chosen: Mapping[str, Any]) -> list[Component]:
+    every = [*names, *DERIVED]
+    return [
+        _select(LEFT, "Across", every, chosen["left"]),
+        _select(UP, "Up", every, chosen["up"]),
+    ]
 
 
 def _measures(names: Sequence[str], chosen: list[str]) -> Component:
@@ -99,10 +123,10 @@ def _measures(names: Sequence[str], chosen: list[str]) -> Component:
     )
 
 
-def _smooth(query: Mapping[str, Any]) -> Component:
+def _smooth(value: float) -> Component:
     return dmc.Slider(
         id=SMOOTH,
-        value=float(query.get("smooth") or 0),
+        value=value,
         min=0,
         max=0.99,
         step=0.01,
@@ -113,11 +137,11 @@ def _smooth(query: Mapping[str, Any]) -> Component:
     )
 
 
-def _along(query: Mapping[str, Any]) -> Component:
+def _along(value: str) -> Component:
     return dmc.SegmentedControl(
         id=ALONG,
         data=[{"value": v, "label": v} for v in ALONGS],
-        value=query.get("x") if query.get("x") in ALONGS else ALONGS[0],
+        value=value,
         size="xs",
         **{"aria-label": "What the x axes count"},
     )
@@ -132,7 +156,7 @@ def _select(id: str, label: str, data: Sequence[str], value: str) -> Component:
         id=id,
         label=label,
         data=[{"value": one, "label": called(one)} for one in data],
-        value=value if value in data else data[0],
+        value=value,
         allowDeselect=False,
         searchable=len(data) > 8,
         size="sm",
@@ -179,19 +203,13 @@ def key(name: str) -> str:
     return "cmp-" + "".join(letter if letter.isalnum() else "-" for letter in name)
 
 
-def relations(names: Sequence[str], paths: Sequence[str], query: Mapping[str, Any]) -> Component:
+def relations(paths: Sequence[str]) -> Component:
     """Final values against each other, and a line a job through all that differs."""
-    left = str(query.get("left") or _or_first(names, "norm/intrinsic"))
-    up = str(query.get("up") or _or_first(names, "generalization gap", "test/accuracy"))
-    pickers = html.Div(
-        [_select(LEFT, "Across", names, left), _select(UP, "Up", names, up)],
-        className="compare-pickers",
-    )
     scatter = chart_card("cmp-scatter", "Final values", html.Span("…", id="compare-tau"))
     parallel = chart_card("cmp-parallel", "What differs, and what came of it", "one line a job")
-    return html.Div(
-        [pickers, html.Div([scatter, parallel] if paths else [scatter], className="cards plots")]
-    )
+    shown = [scatter, parallel] if paths else [scatter]
+    place = html.Div(id=PICKERS, className="compare-pickers")
+    return html.Div([place, html.Div(shown, className="cards plots")])
 
 
 def _or_first(names: Sequence[str], *wanted: str) -> str:
