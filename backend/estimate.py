@@ -88,7 +88,7 @@ def of_train(catalog: Catalog, spec: TrainSpec, speed: Speed) -> Estimate:
         parameters=cost.parameters,
         steps=steps,
         flops=flops,
-        memory_bytes=FLOAT_BYTES * numbers,
+        memory_bytes=FLOAT_BYTES * numbers * spec.processes,
         seconds=START_S + steps * passes * STEP_S + flops / speed.flops_per_s,
         points=_measured_steps(spec, steps) * _series(spec, layers),
         flops_per_s=speed.flops_per_s,

@@ -79,7 +79,7 @@ def test_two_processes_find_what_one_does(which: str, tmp_path: Path) -> None:
 
 def test_stopped_together_and_resumed_together(tmp_path: Path) -> None:
     """What is left half-way leads to the very same weights."""
-    spec = {**BASE, **methods("cross_entropy"), "epochs": 60, "processes": 2}
+    spec = {**BASE, **methods("cross_entropy"), "epochs": 12, "processes": 2}
     list(fit(spec, folder=tmp_path / "whole"))
     stops = iter([False] * 20)
     first = list(fit(spec, folder=tmp_path / "1", stop=lambda: next(stops, True)))
@@ -114,6 +114,14 @@ def test_whoever_looks_no_further_leaves_nobody_behind() -> None:
     events.close()  # type: ignore[attr-defined]
     assert not peer.is_running()
     assert not torch.distributed.is_initialized()
+
+
+def test_no_more_processes_than_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: 4)
+    with pytest.raises(LabError, match="5 processes want a core each; this worker has 4") as raised:
+        next(iter(fit({**BASE, "processes": 5})))
+    assert raised.value.code == "no_device"
+    assert peers() == []
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def together(
     spec: TrainSpec, datasets: Path | None, resume: Sequence[Path]
 ) -> Iterator[Group | None]:
     """The group whose first process this is, while the block lasts; None where one is enough.
-    LabError: "no_device" without a GPU for each, "no_peer" where one does not start."""
+    LabError: "no_device" without a GPU or a core for each, "no_peer" where one does not start."""
     if spec.processes == 1:
         yield None
         return
@@ -75,9 +75,11 @@ def together(
 def _require_devices(spec: TrainSpec) -> bool:
     """Whether the group is one of GPUs."""
     cuda = devices.choose(spec.device).type == "cuda"
-    if cuda and torch.cuda.device_count() < spec.processes:
-        have = torch.cuda.device_count()
-        raise LabError("no_device", f"{spec.processes} processes want a GPU each; there is {have}")
+    have = torch.cuda.device_count() if cuda else max(2, os.cpu_count() or 1)
+    if spec.processes > have:
+        what = "GPU" if cuda else "core"
+        told = f"{spec.processes} processes want a {what} each; this worker has {have}"
+        raise LabError("no_device", told)
     return cuda
 
 
