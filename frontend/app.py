@@ -19,6 +19,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from frontend import api
 from frontend.frame import frame
 from frontend.gate import Gate
+from frontend.lasting import Lasting
 from frontend.problem import problem
 from frontend.settings import Settings
 from frontend.wellformed import WellFormed
@@ -35,6 +36,7 @@ def create_app(settings: Settings, http: httpx.AsyncClient | None = None) -> Gat
     server.add_exception_handler(DependencyException, _no_such_file)
     server.add_middleware(WellFormed, callbacks=pages.callback_map)
     server.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
+    server.add_middleware(Lasting)
     return Gate(server, http, settings.allowed_hosts, pages.csp_hashes())
 
 

@@ -44,8 +44,16 @@
     return { early: Boolean(found), answer: found || fetch(url) };
   }
 
+  // The table's own script, which would be asked for only once the table is made.
+  function preload(href) {
+    document.head.append(Object.assign(document.createElement("link"), { rel: "preload", as: "script", href }));
+  }
+
   const { pathname } = window.location;
   if (pathname === "/compare" && list("jobs").length && list("name").length) ask(overlay(list("jobs").slice(0, MOST_JOBS), list("name")));
-  if (pathname === "/jobs") ask(jobs(filters(), query.get("sort") || "-created_at", 100));
+  if (pathname === "/jobs") {
+    ask(jobs(filters(), query.get("sort") || "-created_at", 100));
+    preload("/_dash-component-suites/dash_ag_grid/async-community.js");
+  }
   scope.early = { overlay, jobs, points, take };
 })();
