@@ -16,6 +16,8 @@ ANSWER_MS = 60_000
 """The desk's first answer waits for torch to load."""
 LINES = """(card) => (document.querySelector(`#card-${card} .chart`)?.chart?.spec?.marks ?? [])
     .filter((mark) => mark.x.length > 1).map((mark) => [mark.name, mark.dash])"""
+WALK = """() => (document.querySelector('#card-shift-walk .js-plotly-plot')?.data ?? [])
+    .filter((trace) => trace.x.length > 1).map((trace) => [trace.name, trace.line.dash])"""
 CHART = "document.querySelector('#card-cmp-train-loss .chart')?.chart"
 POINTS = f"() => {CHART}?.spec?.marks[0]?.x ?? []"
 RANGE = f"() => {CHART}.frames[0].x"
@@ -112,7 +114,7 @@ def test_train_from_here_draws_a_line_for_each_penalty_and_start(
     page: Page, explorer: Explorer, digits: str
 ) -> None:
     page.goto(f"{explorer.url}/lab/shift?job={digits}")
-    lines = until(lambda: page.evaluate(LINES, "shift-walk"), 90, "no walk is drawn")
+    lines = until(lambda: page.evaluate(WALK), 90, "no walk is drawn")
     names = ["no penalty", "weight decay", "WEISSI"]
     drawn = [(name.removesuffix(", shifted"), dash) for name, dash in lines]
     assert drawn == [(name, dash) for name in names for dash in ("solid", "dash")]
@@ -219,7 +221,7 @@ def test_a_chart_moves_with_its_keys_and_is_downloaded_as_it_is_seen(
     drawing = files["svg"].decode()
     assert drawing.startswith("<svg")
     assert drawing.count("<path") > 8
-    assert "Training loss (nats)" in drawing
+    assert "Training loss with penalties (nats)" in drawing
     assert files["png"].startswith(b"\x89PNG")
     assert len(files["csv"].splitlines()) == 1 + len(page.evaluate(POINTS))
 

@@ -84,7 +84,7 @@ def test_a_cards_key_has_letters_and_numbers_only() -> None:
 
 
 def test_a_measurement_is_called_by_its_words_and_its_definition_by_its_name() -> None:
-    assert comparison.called("train/loss") == "Training loss (nats)"
+    assert comparison.called("train/loss") == "Training loss with penalties (nats)"
     assert comparison.called("robust accuracy") == "robust accuracy"
     cards = str(comparison.cards(["train/loss", "diagnostic/tomorrow/new_thing"]))
     assert "In REST and in files: train/loss." in cards
