@@ -65,6 +65,7 @@ class Jobs(BaseModel):
 
 class SweepJob(BaseModel):
     id: str
+    name: str | None
     state: State
     values: dict[str, Any] = Field(description="of the swept fields")
     summary: dict[str, Number]

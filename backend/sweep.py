@@ -160,6 +160,7 @@ def document(row: jobs.Row, members: list[jobs.Row]) -> dict[str, Any]:
         "jobs": [
             {
                 "id": job["id"],
+                "name": job["name"],
                 "state": job["state"],
                 "values": {path: at({"spec": job["spec"]}, path) for path in row["grid"]},
                 "summary": job["summary"],

@@ -150,7 +150,7 @@
     const rows = page.sweep.jobs.map((job) => {
       const row = element("tr", null);
       const link = element("td", null);
-      link.append(element("a", job.id, { href: `/jobs/${job.id}` }));
+      link.append(element("a", job.name || job.id, { href: `/jobs/${job.id}` }));
       row.append(link, element("td", job.state), ...fields().map((path) => element("td", groupOf(job, path))));
       row.append(...names.map((name) => element("td", Number.isFinite(measured(job, name)) ? scope.numbers.number(measured(job, name)) : "–", { className: "number" })));
       return row;

@@ -35,6 +35,7 @@ def test_a_grid_becomes_its_product(client: TestClient, queue: Queue) -> None:
     assert queue.redis.llen(QUEUE) == AHEAD
     listed = client.get(f"/jobs?sweep={found['id']}&sort=created_at").json()["items"]
     assert [job["id"] for job in listed] == [job["id"] for job in found["jobs"]]
+    assert [job["name"] for job in listed] == [job["name"] for job in found["jobs"]]
     assert listed[3]["spec"]["methods"][1]["strength"] == 0.0
     assert listed[3]["spec"]["model"]["hidden"] == [16]
     assert listed[3]["spec"]["seed"] == 1

@@ -163,6 +163,7 @@ def test_a_sweep_from_the_form_reaches_its_page_and_names_the_best_job(
     best = re.compile(r"optimizer\.lr 0\.1, seed [01]")
     expect(page.locator("#sweep-winner a")).to_have_text(best)
     expect(page.locator("#sweep-jobs tr")).to_have_count(5)
+    expect(page.locator("#sweep-jobs a").first).to_have_text(re.compile(r"0\.001.*0"))
 
     page.get_by_role("link", name="Compare the curves").click()
     page.wait_for_url(re.compile(r"/compare"))
