@@ -13,6 +13,8 @@ from frontend import forms, ids, parts, specs, words
 from frontend.api import ApiError, Catalog, Entry
 from frontend.views.sweepform import sending
 
+PRIORITY = "normal"
+
 
 def presets(catalog: Catalog, asked: str | None) -> Component | None:
     """A row of presets; the chosen one says what it claims and offers all of its jobs."""
@@ -100,8 +102,8 @@ def named() -> Component:
         id=ids.LAUNCH_PRIORITY,
         label="Priority",
         description="jobs that wait are begun in this order; high is an admin’s",
-        data=["low", specs.PRIORITY, "high"],
-        value=specs.PRIORITY,
+        data=["low", PRIORITY, "high"],
+        value=PRIORITY,
         allowDeselect=False,
         inputWrapperOrder=["label", "input", "description", "error"],
         size="sm",

@@ -72,7 +72,6 @@ def run(devices: Sequence[str] | None, asked: str | None = None) -> dict[str, di
     return {**RUN, "device": {**RUN["device"], "enum": choices, "description": told}}
 
 
-PRIORITY = "normal"
 DEFAULTS: dict[str, Any] = {
     "dataset": "digits",
     "model": "mlp",

@@ -25,7 +25,7 @@ from dash.development.base_component import Component
 
 from frontend import ids, links, parts, specs
 from frontend.api import Api, ApiError, Catalog, visitor
-from frontend.launching import chosen_at, estimate, form, named, presets, side, unknown
+from frontend.launching import PRIORITY, chosen_at, estimate, form, named, presets, side, unknown
 from frontend.refusals import or_else, tried
 from frontend.views.sweepform import sweep_section
 
@@ -72,7 +72,7 @@ def _sections() -> Component:
     Output(ids.LAUNCH_ERROR, "children"),
     Input(ids.LAUNCH_QUERY, "data"),
 )
-@or_else(lambda error, _: (None, parts.failed(error), "", [], specs.PRIORITY, None))
+@or_else(lambda error, _: (None, parts.failed(error), "", [], PRIORITY, None))
 async def fill(query: dict[str, Any]) -> Any:
     """The form as the address asks for it: a shared request, a preset, a clone, or afresh."""
     api = visitor()
@@ -80,7 +80,7 @@ async def fill(query: dict[str, Any]) -> Any:
     asked, refused = await tried(_asked(api, catalog, query))
     request, told = asked or {}, parts.failed(refused) if refused else None
     named = (request.get("name") or "", request.get("tags") or [])
-    rank = request.get("priority") or specs.PRIORITY
+    rank = request.get("priority") or PRIORITY
     shown = presets(catalog, query.get("preset")), form(catalog, request, devices)
     return *shown, *named, rank, told
 
@@ -182,7 +182,7 @@ def _request(catalog: Catalog, values: Mapping[str, Any]) -> dict[str, Any]:
         request["name"] = values[ids.LAUNCH_NAME].strip()
     if values.get(ids.LAUNCH_TAGS):
         request["tags"] = values[ids.LAUNCH_TAGS]
-    if values.get(ids.LAUNCH_PRIORITY) not in (None, specs.PRIORITY):
+    if values.get(ids.LAUNCH_PRIORITY) not in (None, PRIORITY):
         request["priority"] = values[ids.LAUNCH_PRIORITY]
     return request
 
