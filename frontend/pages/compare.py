@@ -6,7 +6,17 @@ import asyncio
 from typing import Any
 
 import dash
-from dash import ClientsideFunction, Input, Output, State, callback, clientside_callback, dcc, html
+from dash import (
+    ClientsideFunction,
+    Input,
+    Output,
+    State,
+    callback,
+    clientside_callback,
+    dcc,
+    html,
+    no_update,
+)
 from dash.development.base_component import Component
 
 from frontend import parts
@@ -122,10 +132,14 @@ def _told(job: Job, robust: dict[str, float]) -> dict[str, Any]:
 @callback(
     Output(comparison.CARDS, "children"),
     Input(comparison.NAMES, "value"),
+    State(comparison.CARDS, "children"),
     prevent_initial_call=True,
 )
-def choose(names: list[str]) -> Any:
-    return comparison.cards(names)
+def choose(names: list[str], shown: dict[str, Any]) -> Any:
+    """The cards of what is chosen; those that stand there already are left alone."""
+    cards = shown["props"].get("children") or []
+    there = [card["props"].get("data-card") for card in cards if isinstance(card, dict)]
+    return no_update if there == [*map(comparison.key, names)] else comparison.cards(names)
 
 
 clientside_callback(
