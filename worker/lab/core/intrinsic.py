@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from worker.lab.core.layers import Layers, slope, spread
-from worker.lab.core.penalty import scaled
+from worker.lab.core.penalty import Term, total, whole
 
 TINY = 1e-12
 """The least norm: its square is a float32 still."""
@@ -32,9 +32,10 @@ class Intrinsic:
 
     @classmethod
     def of(cls, layers: Layers, floor: float = 0.0) -> Intrinsic:
-        plain = layers.weights  # with their graph, where they are computed from something else
+        if layers.plain:  # with their graph, where they are computed from something else
+            return cls(layers, layers.weights, max(floor, TINY))
         with torch.no_grad():
-            return cls(layers, plain if layers.plain else layers.folded, max(floor, TINY))
+            return cls(layers, layers.folded, max(floor, TINY))
 
     @property
     def pulled(self) -> list[Tensor]:
@@ -49,56 +50,59 @@ class Intrinsic:
 
     @cached_property
     def norms(self) -> Tensor:
-        """‖Ŵ_l‖_F, (L,)."""
-        with torch.no_grad():
-            return torch.stack(torch._foreach_norm(self.folded))
-
-    @cached_property
-    def log(self) -> Tensor:
-        """log ν, with the constants of core/layers.py inside residual blocks."""
-        return self._tree[0]
-
-    @cached_property
-    def _tree(self) -> tuple[Tensor, Tensor]:
-        """log ν, and its derivatives by the logarithms of norms and slopes: the gates."""
-        sizes = self.norms
-        if self.layers.loose:
-            sizes = torch.cat([sizes, self.layers.slopes()])
-        logs = sizes.clamp_min(self.floor).log()
-        above = (sizes > self.floor).to(logs)
-        if self.layers.plain:
-            return logs.sum(), above
-        with torch.enable_grad():
-            total = self.layers.log_reach(logs.requires_grad_())
-            (gates,) = torch.autograd.grad(total, logs)
-        return total.detach(), gates * above
-
-    def gradients(self, scale: Tensor) -> list[Tensor]:
-        """scale · ∂ log ν / ∂parameters."""
-        gates = scale * self._tree[1]
-        if not self.layers.loose:
-            return self.pull(scaled(self.folded, gates / self._squares))
-        count = len(self.norms)
-        found = scaled(self.folded, gates[:count] / self._squares)
-        return [*self.pull(found), *self._loose(gates[count:])]
+        """‖Ŵ_l‖_F, (L,). This and all below is called without autograd's tape."""
+        return torch.stack(torch._foreach_norm(self.folded))
 
     @property
-    def _squares(self) -> Tensor:
-        return self.norms.square().clamp_min(TINY**2)
+    def log(self) -> Tensor:
+        """log ν, with the constants of core/layers.py inside residual blocks."""
+        return self._tree[0] if self._tree else self._floored.log().sum()
 
-    def pull(self, gradients: list[Tensor]) -> list[Tensor]:
+    @cached_property
+    def _sizes(self) -> Tensor:
+        """Norms, and the slopes of loose batch norms."""
+        return torch.cat([self.norms, self.layers.slopes()]) if self.layers.loose else self.norms
+
+    @cached_property
+    def _floored(self) -> Tensor:
+        return self._sizes.clamp_min(self.floor)
+
+    @cached_property
+    def _tree(self) -> tuple[Tensor, Tensor] | None:
+        """log ν, and its derivatives by the logarithms of sizes: the gates. A chain has none."""
+        if self.layers.plain:
+            return None
+        with torch.enable_grad():
+            logs = self._floored.log().requires_grad_()
+            total = self.layers.log_reach(logs)
+            (gates,) = torch.autograd.grad(total, logs)
+        return total.detach(), gates
+
+    def gradients(self, scale: Tensor | float) -> list[Term]:
+        """scale · ∂ log ν / ∂parameters. Every small tensor costs as much as a large layer."""
+        above, squares = self._sizes > self.floor, self._floored.square()
+        if self._tree is None:
+            return [(self.folded, above / squares * scale)]
+        gates, count = self._tree[1] * above * scale, len(self.norms)
+        found = self.pull([(self.folded, (gates / squares)[:count])])
+        if not self.layers.loose:
+            return found
+        return [whole([*total(found), *self._loose(gates[count:])])]
+
+    def pull(self, terms: list[Term]) -> list[Term]:
         """From gradients in Ŵ_l to those in W_l and γ."""
         layers = self.layers
         if layers.plain:
-            return gradients
+            return terms
+        gradients = total(terms)
         gains: list[Tensor] = []
         for place, (weight, fold) in enumerate(zip(layers.weights, layers.folds, strict=True)):
             if fold is not None:
-                whole = gradients[place]
-                gains.append((whole * weight.detach()).flatten(1).sum(1) / spread(fold))
+                gradient = gradients[place]
+                gains.append((gradient * weight.detach()).flatten(1).sum(1) / spread(fold))
                 wide = slope(fold).detach().view(-1, *[1] * (weight.dim() - 1))
-                gradients[place] = whole * wide
-        return [*gradients, *gains]
+                gradients[place] = gradient * wide
+        return [whole([*gradients, *gains])]
 
     def _loose(self, gates: Tensor) -> list[Tensor]:
         """By γ of every loose batch norm: only its steepest channel matters."""

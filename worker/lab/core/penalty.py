@@ -14,8 +14,12 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-Gradients = Callable[[Tensor], list[Tensor]]
-"""From the gradient of the loss's value (a scalar) to that of each weight."""
+Term = tuple[list[Tensor], Tensor | float]
+"""A tensor for each weight, and a factor for each or for all."""
+
+Gradients = Callable[[Tensor | float], list[Term]]
+"""From the gradient of the loss's value (a scalar) to those of the weights: a sum of terms, which
+a training step adds to what it has without making them first."""
 
 
 class _Penalty(torch.autograd.Function):
@@ -27,7 +31,7 @@ class _Penalty(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *outer: Tensor) -> Any:
-        return None, None, *ctx.gradients(outer[0])
+        return None, None, *total(ctx.gradients(outer[0]))
 
 
 def penalty(value: Tensor, gradients: Gradients, weights: list[Tensor]) -> Tensor:
@@ -47,11 +51,30 @@ def settles(loss: Tensor) -> bool:
 def settle(loss: Tensor) -> None:
     """Add a penalty's gradient to what a backward pass left in its weights' `grad`."""
     found: Any = loss.grad_fn
-    gradients = found.gradients(torch.ones_like(loss))
-    for weight, gradient in zip(found.weights, gradients, strict=True):
-        weight.grad = gradient if weight.grad is None else weight.grad.add_(gradient)
+    for weight in found.weights:
+        if weight.grad is None:
+            weight.grad = torch.zeros_like(weight)
+    gradients = [weight.grad for weight in found.weights]
+    for tensors, factors in found.gradients(1.0):
+        if isinstance(factors, Tensor):
+            torch._foreach_addcmul_(gradients, tensors, list(factors.unbind()))
+        else:
+            torch._foreach_add_(gradients, tensors, alpha=factors)
 
 
-def scaled(weights: list[Tensor], factors: Tensor) -> list[Tensor]:
-    """factors[l] · W_l for every layer."""
-    return list(torch._foreach_mul(weights, list(factors.unbind())))
+def total(terms: list[Term]) -> list[Tensor]:
+    """Each weight's gradient by itself."""
+    first, *others = (_made(tensors, factors) for tensors, factors in terms)
+    for other in others:
+        torch._foreach_add_(first, other)
+    return first
+
+
+def _made(tensors: list[Tensor], factors: Tensor | float) -> list[Tensor]:
+    each = list(factors.expand(len(tensors))) if isinstance(factors, Tensor) else factors
+    return list(torch._foreach_mul(tensors, each))
+
+
+def whole(gradients: list[Tensor]) -> Term:
+    """Gradients that are made already, as a term."""
+    return gradients, 1.0

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from worker.lab.core.layers import Layers
 from worker.lab.core.method import Method
-from worker.lab.core.penalty import penalty, scaled
+from worker.lab.core.penalty import Term, penalty
 from worker.lab.core.task import Task
 
 TINY = 1e-12
@@ -53,9 +53,10 @@ class Lp(Method):
             norms = torch.stack(torch._foreach_norm(weights, self.p)).clamp_min(TINY)
             value = self.strength / self.q * norms.pow(self.q).sum()
 
-        def gradients(outer: Tensor) -> list[Tensor]:
-            factors = outer * self.strength * norms.pow(self.q - self.p)
-            return scaled(self._powers(weights), factors)
+        def gradients(outer: Tensor | float) -> list[Term]:
+            rate = outer * self.strength
+            by_norm = 1.0 if self.q == self.p else norms.pow(self.q - self.p)
+            return [(self._powers(weights), rate * by_norm)]
 
         return {"lp": penalty(value, gradients, weights)}
 

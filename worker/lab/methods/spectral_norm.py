@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from worker.lab.core.layers import Layers, Weighted
 from worker.lab.core.method import Method
-from worker.lab.core.penalty import penalty
+from worker.lab.core.penalty import Term, penalty
 from worker.lab.core.step import Step
 from worker.lab.core.task import Task
 
@@ -63,11 +63,11 @@ class SpectralNorm(Method):
             sizes = [u @ w.flatten(1) @ v for (u, v), w in zip(pairs, weights, strict=True)]
             value = self.strength / 2 * torch.stack(sizes).square().sum()
 
-        def gradients(outer: Tensor) -> list[Tensor]:
-            return [
-                (outer * self.strength * size * torch.outer(u, v)).view_as(w)
-                for size, (u, v), w in zip(sizes, pairs, weights, strict=True)
+        def gradients(outer: Tensor | float) -> list[Term]:
+            planes = [
+                torch.outer(u, v).view_as(w) for (u, v), w in zip(pairs, weights, strict=True)
             ]
+            return [(planes, outer * self.strength * torch.stack(sizes))]
 
         return {"spectral_norm": penalty(value, gradients, weights)}
 
