@@ -248,7 +248,8 @@ class Hub:
 
 
 def batches(entries: Sequence[tuple[str, Mapping[str, str]]]) -> list[Batch]:
-    """The measurements of stream entries, those of one attempt together."""
+    """The measurements of stream entries, those of one attempt together, each once: an entry is
+    told again where nobody knows whether the broker had it when it went."""
     found: list[tuple[str, int, list[Mapping[str, Any]]]] = []
     for id, fields in entries:
         try:
@@ -257,7 +258,9 @@ def batches(entries: Sequence[tuple[str, Mapping[str, str]]]) -> list[Batch]:
                     job, attempt = event["job"], event["attempt"]
                     if not found or found[-1][:2] != (job, attempt):
                         found.append((job, attempt, []))
-                    found[-1][2].extend(measurements(event))
+                    items = found[-1][2]
+                    last = items[-1]["seq"] if items else 0
+                    items.extend(item for item in measurements(event) if item["seq"] > last)
         except (ValueError, KeyError, TypeError, AttributeError):
             log.error("entry %s cannot be read", id)
     return [Batch(job, attempt, items) for job, attempt, items in found]

@@ -57,6 +57,19 @@ def test_history_then_what_comes(settings: Settings, store: Store, queue: Queue)
     assert id == "a:1.201"
 
 
+def test_an_entry_told_twice_is_seen_once(settings: Settings, store: Store, queue: Queue) -> None:
+    """A broker that went may have kept what nobody was told that it had; both are read at once."""
+    add(store, "a")
+    teller = begin(queue, "a", 3)
+    again = teller.measured(3, 0.0, {"x": 3, "y": -3})
+    put(queue, "a", again)
+    put(queue, "a", again)
+    measure(queue, teller, 1)
+    with serving(settings, store, queue) as url, watching(url, "?jobs=a") as found:
+        seen, _ = points(found, 11)
+    assert seen == list(range(2, 12))
+
+
 def test_reconnecting_loses_and_repeats_nothing(
     settings: Settings, store: Store, queue: Queue
 ) -> None:

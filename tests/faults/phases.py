@@ -109,7 +109,7 @@ def end(stand: Stand, phase: str, job: str) -> End:
     if phase == "attacking":
         told: Any = stand.points(job, "attack/pgd/accuracy")[-1]["value"]
     else:
-        told = [(item["step"], item["value"]) for item in stand.points(job, LOSS)]
+        told = [(item["step"], item["value"]) for item in stand.history(job, LOSS)]
     return End(told, _digest(file))
 
 
@@ -249,7 +249,7 @@ def _wrong(
 def _wrong_cancelled(stand: Stand, done: dict[str, Any], known: Undisturbed) -> str:
     if done["state"] != "cancelled":
         return f"{done['state']} {done['error'] or done['message']}"
-    told = [(point["step"], point["value"]) for point in stand.points(done["id"], LOSS)]
+    told = [(point["step"], point["value"]) for point in stand.history(done["id"], LOSS)]
     if [step for step, _ in told] != list(range(len(told))):
         return _difference(told, [(step, None) for step in range(len(told))])
     as_trained = known.end("training").told[: len(told)]

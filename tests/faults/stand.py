@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import signal
 import sqlite3
@@ -25,6 +26,8 @@ FROZEN_S = 20.0
 DOWN_S = 1.0
 """How long a killed database server stays down: nobody in the explorer keeps it."""
 PATIENCE_S = 180.0
+MOST_POINTS = 20_000
+"""Of a name in one answer."""
 KEPT = {"recorder": "recorder", "api": "api", "web": "web", "broker": "broker"}
 """Targets that are one process of the Procfile."""
 
@@ -62,11 +65,23 @@ class Stand:
 
     def points(self, job: str, name: str, after: str = "0") -> list[dict[str, Any]]:
         """All of a name after a cursor, as the store tells them."""
-        where = {"name": name, "after": after, "points": 20_000}
+        where = {"name": name, "after": after, "points": MOST_POINTS}
         found: list[dict[str, Any]] = self.ask("GET", f"/jobs/{job}/measurements", params=where)[
             "items"
         ]
         return found
+
+    def history(self, job: str, name: str) -> list[dict[str, Any]]:
+        """All of a name, however many: none is left out of a range of `MOST_POINTS` steps."""
+        found: list[dict[str, Any]] = []
+        for first in itertools.count(0, MOST_POINTS):
+            where = {"name": name, "from": first, "to": first + MOST_POINTS - 1}
+            path, most = f"/jobs/{job}/measurements", {"points": MOST_POINTS}
+            part = self.ask("GET", path, params=where | most)["items"]
+            if not part:
+                return found
+            found += part
+        raise AssertionError
 
     def named(self, name: str) -> psutil.Process:
         """The process of a line of the Procfile."""

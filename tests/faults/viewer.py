@@ -60,7 +60,7 @@ class Viewer(threading.Thread):
         self.join(PATIENCE_S)
         if self.is_alive():
             return "a viewer never heard of the end"
-        points = self.stand.points(self.job, self.name)
+        points = self.stand.history(self.job, self.name)
         missed = {(point["attempt"], point["seq"]) for point in points} - set(self.seen)
         twice = len(self.seen) - len(set(self.seen))
         told = f"missed {len(missed)} of {len(points)}" if missed else ""
