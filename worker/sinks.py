@@ -155,11 +155,13 @@ class RedisStream:
                 self.spill.append(b"[%b]" % b",".join(lines))
 
     def _tell(self, last: Last | None) -> None:
-        """Everything that waits, in order and at most a few entries at a time."""
+        """Everything that waits, in order and at most a few entries at a time: all of them or none.
+        Else a broker that refuses the first (it loads, its memory is full) and takes the next
+        would have the recorder leave out the first when it comes again."""
         while True:
             entries = self.spill.head()
             ending = last if self.spill.holds_only(entries) else None
-            with self.client.pipeline(transaction=ending is not None) as pipe:
+            with self.client.pipeline(transaction=True) as pipe:
                 if not self._rung and entries:
                     pipe.xadd(wire.BELL, {"job": self.job}, maxlen=10_000, approximate=True)
                 for entry in entries:

@@ -43,6 +43,26 @@ def test_tells_everything_in_order_in_few_entries(
         assert read.xlen(wire.stream_key("many")) < 50
 
 
+def test_entries_go_all_together_or_not_at_all(
+    broker: Broker, client: redis.Redis, waiting: Path
+) -> None:
+    """A broker that loads, or is full, may refuse one and take the next."""
+    with broker.client() as other, other.monitor() as commands:
+        sink, tell = RedisStream(client, "whole", waiting), Teller("whole")
+        for step in range(5000):
+            sink.put(tell.measured(step, 0.0, {"train/loss": 1.0}))
+        assert sink.close(lambda pipe: pipe.set("over", 1))
+        together, entries = False, 0
+        for command in commands.listen():
+            word = command["command"].split()[0].upper()
+            together = word == "MULTI" or (together and word != "EXEC")
+            assert together or word not in ("XADD", "SET")
+            entries += word == "XADD"
+            if "over" in command["command"]:
+                break
+    assert entries >= 3
+
+
 def test_the_first_measurement_goes_out_at_once(
     broker: Broker, client: redis.Redis, waiting: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
