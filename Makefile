@@ -32,7 +32,7 @@ test-compose:  ## what needs a Docker engine
 
 test-faults:  ## every process killed, frozen and stopped in every phase of a job, as a table
 	$(SETUP) dev
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m faults tests/faults
+	$(BIN)/python -m pytest -m faults tests/faults
 
 check:  ## style, types and who may import whom
 	$(SETUP) dev
