@@ -20,16 +20,6 @@ _RUNNING = job.c.state == "running"
 _AT_WORKERS = or_(_RUNNING, _AT_BROKER)
 
 
-def some(connection: Connection) -> bool:
-    return connection.execute(select(job.c.id).where(_HELD).limit(1)).first() is not None
-
-
-def handed(connection: Connection) -> int:
-    """How many jobs the broker has or workers run."""
-    query = select(func.count()).select_from(job).where(_AT_WORKERS)
-    return int(connection.execute(query).scalar_one())
-
-
 def running(connection: Connection, needs: Needs) -> int:
     """How many jobs run on workers that could take one with such needs."""
     query = select(func.count()).select_from(job).where(_RUNNING)

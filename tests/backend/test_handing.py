@@ -141,7 +141,7 @@ def test_each_job_is_handed_out_once_whoever_does_it(any_store: Store, queue: Qu
     for thread in threads:
         thread.join()
     with any_store.read() as connection:
-        assert waiting.handed(connection) == queue.waiting() >= 41
+        assert waiting.at_broker(connection, "any") == queue.waiting() >= 41
 
 
 def test_a_broker_that_lost_all_gets_what_it_had_and_no_more(store: Store, queue: Queue) -> None:
