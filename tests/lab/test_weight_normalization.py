@@ -66,7 +66,7 @@ def test_a_penalty_on_the_weights_reaches_length_and_direction() -> None:
     run = started(CE, {"name": "weight_normalization"}, {"name": "lp", "strength": 0.3})
     for parameter in run.model.parameters():
         parameter.grad = None
-    (loss,) = run.losses._weight[0].weight_loss(run.model, run.task).values()
+    (loss,) = run.losses._closed[0].weight_loss(run.model, run.task).values()
     loss.backward()
     for layer in run.layers.modules:
         g, v = layer.parametrizations.weight.original0, layer.parametrizations.weight.original1

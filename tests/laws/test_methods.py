@@ -15,6 +15,7 @@ from worker.contract.spec import TrainSpec
 from worker.lab import fit
 from worker.lab.core.losses import Losses, Roots, backward
 from worker.lab.core.method import Method
+from worker.lab.core.penalty import Penalty
 from worker.lab.core.point import Point
 from worker.lab.core.registry import entries
 from worker.lab.core.run import Run
@@ -61,7 +62,7 @@ def test_it_learns(name: str) -> None:
 
 def has_losses(name: str) -> bool:
     method = entries("method")[name]
-    return any(hook in vars(method) for hook in ("data_loss", "weight_loss"))
+    return any(hook in vars(method) for hook in ("data_loss", "weight_loss", "penalties"))
 
 
 @pytest.mark.parametrize("name", OFF)
@@ -92,7 +93,8 @@ def test_what_its_card_says_of_shifts_is_true(name: str) -> None:
 def test_the_way_past_autograd_leads_to_the_same_gradients(name: str) -> None:
     (run, short), (twin, through) = (started(name) for _ in range(2))
     backward(short)
-    torch.autograd.backward(*zip(*through, strict=True))
+    roots = [(r.loss() if isinstance(r, Penalty) else r, outer) for r, outer in through]
+    torch.autograd.backward(*zip(*roots, strict=True))
     for mine, wanted in zip(run.weights, twin.weights, strict=True):
         assert (mine.grad is None) == (wanted.grad is None)
         if mine.grad is not None and wanted.grad is not None:

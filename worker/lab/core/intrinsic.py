@@ -9,6 +9,7 @@ to W and to γ, so that scale cannot escape into γ; σ² is a constant.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,7 +17,7 @@ import torch
 from torch import Tensor
 
 from worker.lab.core.layers import Layers, slope, spread
-from worker.lab.core.penalty import Term, total, whole
+from worker.lab.core.penalty import Term, numbers, total, whole
 
 TINY = 1e-12
 """The least norm: its square is a float32 still."""
@@ -49,42 +50,39 @@ class Intrinsic:
         return [*self.pulled, *(norm.weight for norm in self.layers.loose)]
 
     @cached_property
-    def norms(self) -> Tensor:
-        """‖Ŵ_l‖_F, (L,). This and all below is called without autograd's tape."""
-        return torch.stack(torch._foreach_norm(self.folded))
+    def norms(self) -> list[float]:
+        """‖Ŵ_l‖_F, L of them. This and all below is called without autograd's tape."""
+        return numbers(torch._foreach_norm(self.folded))
 
     @property
-    def log(self) -> Tensor:
+    def log(self) -> float:
         """log ν, with the constants of core/layers.py inside residual blocks."""
-        return self._tree[0] if self._tree else self._floored.log().sum()
+        return self._tree[0]
 
     @cached_property
-    def _sizes(self) -> Tensor:
+    def _sizes(self) -> list[float]:
         """Norms, and the slopes of loose batch norms."""
-        return torch.cat([self.norms, self.layers.slopes()]) if self.layers.loose else self.norms
+        return [*self.norms, *self.layers.slopes().tolist()] if self.layers.loose else self.norms
 
     @cached_property
-    def _floored(self) -> Tensor:
-        return self._sizes.clamp_min(self.floor)
-
-    @cached_property
-    def _tree(self) -> tuple[Tensor, Tensor] | None:
-        """log ν, and its derivatives by the logarithms of sizes: the gates. A chain has none."""
+    def _tree(self) -> tuple[float, list[float]]:
+        """log ν, and its derivatives by the logarithms of sizes: the gates, 1 in a chain."""
+        logs = [math.log(max(size, self.floor)) for size in self._sizes]
         if self.layers.plain:
-            return None
+            return sum(logs), [1.0] * len(logs)
         with torch.enable_grad():
-            logs = self._floored.log().requires_grad_()
-            total = self.layers.log_reach(logs)
-            (gates,) = torch.autograd.grad(total, logs)
-        return total.detach(), gates
+            sizes = torch.tensor(logs, dtype=torch.float64, requires_grad=True)
+            total = self.layers.log_reach(sizes)
+            (gates,) = torch.autograd.grad(total, sizes)
+        return float(total), gates.tolist()
 
-    def gradients(self, scale: Tensor | float) -> list[Term]:
-        """scale · ∂ log ν / ∂parameters. Every small tensor costs as much as a large layer."""
-        above, squares = self._sizes > self.floor, self._floored.square()
-        if self._tree is None:
-            return [(self.folded, above / squares * scale)]
-        gates, count = self._tree[1] * above * scale, len(self.norms)
-        found = self.pull([(self.folded, (gates / squares)[:count])])
+    def gradients(self, scale: float) -> list[Term]:
+        """scale · ∂ log ν / ∂parameters."""
+        pairs = list(zip(self._tree[1], self._sizes, strict=True))
+        gates = [scale * gate if size > self.floor else 0.0 for gate, size in pairs]
+        factors = [g / max(s, self.floor) ** 2 for g, s in zip(gates, self._sizes, strict=True)]
+        count = len(self.norms)
+        found = self.pull([(self.folded, factors[:count])])
         if not self.layers.loose:
             return found
         return [whole([*total(found), *self._loose(gates[count:])])]
@@ -104,13 +102,14 @@ class Intrinsic:
                 gradients[place] = gradient * wide
         return [whole([*gradients, *gains])]
 
-    def _loose(self, gates: Tensor) -> list[Tensor]:
+    def _loose(self, gates: list[float]) -> list[Tensor]:
         """By γ of every loose batch norm: only its steepest channel matters."""
         found = []
-        for norm, gate in zip(self.layers.loose, gates.unbind(), strict=True):
+        for norm, gate in zip(self.layers.loose, gates, strict=True):
             gain = norm.weight.detach()
             steepest = slope(norm).detach().abs().argmax()
             gradient = torch.zeros_like(gain)
-            gradient[steepest] = torch.where(gate != 0, gate / gain[steepest], 0.0)
+            if gate:
+                gradient[steepest] = gate / gain[steepest]
             found.append(gradient)
         return found

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 from operator import add
@@ -12,14 +12,15 @@ from torch import Tensor, nn
 
 from worker.lab.core.errors import LabError
 from worker.lab.core.group import Part
+from worker.lab.core.layers import Layers
 from worker.lab.core.method import Method
-from worker.lab.core.penalty import settle, settles
+from worker.lab.core.penalty import Penalty, settle
 from worker.lab.core.point import Point
 from worker.lab.core.step import Step
 from worker.lab.core.task import Task
 
 Terms = dict[str, Tensor]
-Roots = list[tuple[Tensor, Tensor | None]]
+Roots = list[tuple[Tensor | Penalty, Tensor | None]]
 
 PREFIX = "train/loss/"
 
@@ -31,8 +32,10 @@ class Losses:
         self._movers = _defining(methods, Method.perturb)
         self._data = _defining(methods, Method.data_loss)
         self._weight = _defining(methods, Method.weight_loss)
+        self._closed = _defining(methods, Method.penalties)
         self._projectors = _defining(methods, Method.project)
         self._finishers = _defining(methods, Method.finish)
+        self._layers: Layers | None = None
         self._shares: dict[tuple[int, int], Tensor] = {}
         if not self._data:
             raise LabError("bad_spec", "no method looks at the data; add cross_entropy")
@@ -55,13 +58,25 @@ class Losses:
         for method in self._data:
             found = method.data_loss(step)
             roots += [(loss, self._share(loss, step.part)) for loss in found.values()]
-            parts.setdefault(method.name(), {}).update(found)
-        for method in self._weight:
-            found = method.weight_loss(step.model, step.task)
+            parts[method.name()] = {**found}
+        for method, of_weights in self._of_weights(step):
             if step.part is None or step.part.first == 0:  # once, whoever shares the batch
-                roots += [(loss, None) for loss in found.values()]
-            parts.setdefault(method.name(), {}).update(found)
+                roots += [(loss, None) for loss in of_weights.values()]
+            told = {name: loss.detach() for name, loss in of_weights.items()}
+            parts.setdefault(method.name(), {}).update(told)
         return roots, _named(parts)
+
+    def _of_weights(self, step: Step) -> Iterator[tuple[Method, Mapping[str, Tensor | Penalty]]]:
+        for method in self._weight:
+            yield method, method.weight_loss(step.model, step.task)
+        for method in self._closed:
+            yield method, method.penalties(self._layers_of(step.model))
+
+    def _layers_of(self, model: nn.Module) -> Layers:
+        """Found once: methods change no modules once they have prepared the network."""
+        if self._layers is None or self._layers.model is not model:
+            self._layers = Layers.of(model)
+        return self._layers
 
     def _share(self, loss: Tensor, part: Part | None) -> Tensor:
         """1/B for every example: a vector a batch size, made once."""
@@ -92,11 +107,17 @@ class Losses:
 
 def backward(roots: Roots) -> None:
     """Leave the gradients of the sum of `roots` in the weights' `grad`."""
-    closed = [loss for loss, _ in roots if settles(loss)]
-    losses, outer = zip(*(root for root in roots if not settles(root[0])), strict=True)
-    torch.autograd.backward(losses, outer)
-    for loss in closed:
-        settle(loss)
+    closed: list[Penalty] = []
+    losses: list[Tensor] = []
+    outers: list[Tensor | None] = []
+    for root, outer in roots:
+        if isinstance(root, Penalty) and root.settles:
+            closed.append(root)
+        else:
+            losses.append(root if isinstance(root, Tensor) else root.loss())
+            outers.append(outer)
+    torch.autograd.backward(losses, outers)
+    settle(closed)
 
 
 def _defining(methods: Sequence[Method], hook: Callable[..., object]) -> list[Method]:

@@ -7,6 +7,8 @@ from typing import Any, ClassVar
 
 from torch import Tensor, nn
 
+from worker.lab.core.layers import Layers
+from worker.lab.core.penalty import Penalty
 from worker.lab.core.point import Point
 from worker.lab.core.registry import Spec
 from worker.lab.core.step import Step
@@ -58,6 +60,10 @@ class Method(Spec):
 
     def weight_loss(self, model: nn.Module, task: Task) -> dict[str, Tensor]:
         """Scalar losses by name, at the model's own weights."""
+        return {name: known.loss() for name, known in self.penalties(Layers.of(model)).items()}
+
+    def penalties(self, layers: Layers) -> dict[str, Penalty]:
+        """In place of `weight_loss`: those on weight layers with gradients in closed form."""
         return {}
 
     def project(self, model: nn.Module, step: Step) -> None:

@@ -7,22 +7,48 @@ again, so that a training step goes past it: `settle`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-Term = tuple[list[Tensor], Tensor | float]
-"""A tensor for each weight, and a factor for each or for all."""
+Term = tuple[list[Tensor], list[float]]
+"""A tensor for each weight, and its factor. A number more or less costs nothing, a tensor of one
+costs a step of a small network half a per cent for every operation."""
 
-Gradients = Callable[[Tensor | float], list[Term]]
-"""From the gradient of the loss's value (a scalar) to those of the weights: a sum of terms, which
-a training step adds to what it has without making them first."""
+Gradients = Callable[[], list[Term]]
+"""The gradients of the weights: a sum of terms, which a training step adds to what it has without
+making them first."""
 
 
-class _Penalty(torch.autograd.Function):
+@dataclass(frozen=True, eq=False)
+class Penalty:
+    """The number `value` as a loss on `weights`, with its gradients."""
+
+    value: float
+    gradients: Gradients
+    weights: list[Tensor]
+
+    def detach(self) -> Tensor:
+        return self.weights[0].detach().new_tensor(self.value)
+
+    def loss(self) -> Tensor:
+        """For autograd."""
+        loss: Tensor = _Closed.apply(self.detach(), self.gradients, *self.weights)  # type: ignore[no-untyped-call]
+        return loss
+
+    @property
+    def settles(self) -> bool:
+        """Whether `settle` can do what a backward pass from `loss` would: the weights are
+        parameters themselves."""
+        return all(weight.is_leaf and weight.requires_grad for weight in self.weights)
+
+
+class _Closed(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, value: Tensor, gradients: Gradients, *weights: Tensor) -> Tensor:
         ctx.gradients, ctx.weights = gradients, weights
@@ -31,50 +57,37 @@ class _Penalty(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *outer: Tensor) -> Any:
-        return None, None, *total(ctx.gradients(outer[0]))
-
-
-def penalty(value: Tensor, gradients: Gradients, weights: list[Tensor]) -> Tensor:
-    """The scalar `value` as a loss on `weights` whose gradient is `gradients(1)`."""
-    loss: Tensor = _Penalty.apply(value, gradients, *weights)  # type: ignore[no-untyped-call]
-    return loss
-
-
-def settles(loss: Tensor) -> bool:
-    """Whether `settle` can do what a backward pass from `loss` would: it is a penalty, and on
-    parameters themselves."""
-    weights = getattr(loss.grad_fn, "weights", None)
-    return weights is not None and all(w.is_leaf and w.requires_grad for w in weights)
+        return None, None, *torch._foreach_mul(total(ctx.gradients()), outer[0])
 
 
 @torch.no_grad()
-def settle(loss: Tensor) -> None:
-    """Add a penalty's gradient to what a backward pass left in its weights' `grad`."""
-    found: Any = loss.grad_fn
-    for weight in found.weights:
+def settle(penalties: list[Penalty]) -> None:
+    """Add their gradients to what a backward pass left in the weights' `grad`: a tensor that
+    several want, such as the weight itself, once."""
+    sums: defaultdict[tuple[Tensor, Tensor], float] = defaultdict(float)
+    for penalty in penalties:
+        for tensors, factors in penalty.gradients():
+            for weight, tensor, factor in zip(penalty.weights, tensors, factors, strict=True):
+                sums[weight, tensor] += factor
+    for (weight, tensor), factor in sums.items():
         if weight.grad is None:
             weight.grad = torch.zeros_like(weight)
-    gradients = [weight.grad for weight in found.weights]
-    for tensors, factors in found.gradients(1.0):
-        if isinstance(factors, Tensor):
-            torch._foreach_addcmul_(gradients, tensors, list(factors.unbind()))
-        else:
-            torch._foreach_add_(gradients, tensors, alpha=factors)
+        weight.grad.add_(tensor, alpha=factor)
 
 
 def total(terms: list[Term]) -> list[Tensor]:
     """Each weight's gradient by itself."""
-    first, *others = (_made(tensors, factors) for tensors, factors in terms)
+    first, *others = (list(torch._foreach_mul(*term)) for term in terms)
     for other in others:
         torch._foreach_add_(first, other)
     return first
 
 
-def _made(tensors: list[Tensor], factors: Tensor | float) -> list[Tensor]:
-    each = list(factors.expand(len(tensors))) if isinstance(factors, Tensor) else factors
-    return list(torch._foreach_mul(tensors, each))
-
-
 def whole(gradients: list[Tensor]) -> Term:
     """Gradients that are made already, as a term."""
-    return gradients, 1.0
+    return gradients, [1.0] * len(gradients)
+
+
+def numbers(scalars: Sequence[Tensor]) -> list[float]:
+    """Of tensors of one number each, with one wait for a GPU."""
+    return torch.stack(list(scalars)).tolist()

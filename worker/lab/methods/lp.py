@@ -6,12 +6,11 @@ from typing import Annotated, ClassVar
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
+from torch import Tensor
 
 from worker.lab.core.layers import Layers
 from worker.lab.core.method import Method
-from worker.lab.core.penalty import Term, penalty
-from worker.lab.core.task import Task
+from worker.lab.core.penalty import Penalty, Term, numbers
 
 TINY = 1e-12
 
@@ -47,18 +46,18 @@ class Lp(Method):
     p: Annotated[float, Field(ge=1, le=8)] = Field(2.0, description="of the norm over entries")
     q: Annotated[float, Field(gt=0, le=8)] = Field(2.0, description="power of each layer's norm")
 
-    def weight_loss(self, model: nn.Module, task: Task) -> dict[str, Tensor]:
-        weights = Layers.of(model).weights
+    def penalties(self, layers: Layers) -> dict[str, Penalty]:
+        weights = layers.weights
         with torch.no_grad():
-            norms = torch.stack(torch._foreach_norm(weights, self.p)).clamp_min(TINY)
-            value = self.strength / self.q * norms.pow(self.q).sum()
+            found = numbers(torch._foreach_norm(weights, self.p))
+        norms = [max(norm, TINY) for norm in found]
+        value = self.strength / self.q * sum(norm**self.q for norm in norms)
 
-        def gradients(outer: Tensor | float) -> list[Term]:
-            rate = outer * self.strength
-            by_norm = 1.0 if self.q == self.p else norms.pow(self.q - self.p)
-            return [(self._powers(weights), rate * by_norm)]
+        def gradients() -> list[Term]:
+            rates = [self.strength * norm ** (self.q - self.p) for norm in norms]
+            return [(self._powers(weights), rates)]
 
-        return {"lp": penalty(value, gradients, weights)}
+        return {"lp": Penalty(value, gradients, weights)}
 
     def _powers(self, weights: list[Tensor]) -> list[Tensor]:
         """|W|^(p−1) sign W."""

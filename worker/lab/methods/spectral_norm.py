@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from worker.lab.core.layers import Layers, Weighted
 from worker.lab.core.method import Method
-from worker.lab.core.penalty import Term, penalty
+from worker.lab.core.penalty import Penalty, Term, numbers
 from worker.lab.core.step import Step
 from worker.lab.core.task import Task
 
@@ -55,21 +55,22 @@ class SpectralNorm(Method):
             module.register_buffer(BUFFER, _iterated(module.weight, start, START))
         return model
 
-    def weight_loss(self, model: nn.Module, task: Task) -> dict[str, Tensor]:
-        layers = Layers.of(model)
+    def penalties(self, layers: Layers) -> dict[str, Penalty]:
         weights = layers.weights
         with torch.no_grad():
             pairs = [_pair(module, w) for module, w in zip(layers.modules, weights, strict=True)]
-            sizes = [u @ w.flatten(1) @ v for (u, v), w in zip(pairs, weights, strict=True)]
-            value = self.strength / 2 * torch.stack(sizes).square().sum()
+            sigmas = numbers(
+                [u @ w.flatten(1) @ v for (u, v), w in zip(pairs, weights, strict=True)]
+            )
+        value = self.strength / 2 * sum(sigma * sigma for sigma in sigmas)
 
-        def gradients(outer: Tensor | float) -> list[Term]:
+        def gradients() -> list[Term]:
             planes = [
                 torch.outer(u, v).view_as(w) for (u, v), w in zip(pairs, weights, strict=True)
             ]
-            return [(planes, outer * self.strength * torch.stack(sizes))]
+            return [(planes, [self.strength * sigma for sigma in sigmas])]
 
-        return {"spectral_norm": penalty(value, gradients, weights)}
+        return {"spectral_norm": Penalty(value, gradients, weights)}
 
     def project(self, model: nn.Module, step: Step) -> None:
         """Follow the weights; here, because it happens once a step and never in a look ahead."""

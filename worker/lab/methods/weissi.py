@@ -7,13 +7,11 @@ from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor, nn
 
 from worker.lab.core.intrinsic import TINY, Intrinsic
 from worker.lab.core.layers import Layers
 from worker.lab.core.method import Method
-from worker.lab.core.penalty import Term, penalty
-from worker.lab.core.task import Task
+from worker.lab.core.penalty import Penalty, Term, numbers
 
 
 class Weissi(Method):
@@ -64,34 +62,41 @@ class Weissi(Method):
         1e-3, description="norm below which a layer is left alone; 0 for none"
     )
 
-    def weight_loss(self, model: nn.Module, task: Task) -> dict[str, Tensor]:
-        layers = Layers.of(model)
+    def penalties(self, layers: Layers) -> dict[str, Penalty]:
         nu = Intrinsic.of(layers, self.floor)
         found = {"intrinsic": self._intrinsic(nu)}
         if self.direction:
             found["direction"] = self._direction(nu)
         return found
 
-    def _intrinsic(self, nu: Intrinsic) -> Tensor:
+    def _intrinsic(self, nu: Intrinsic) -> Penalty:
         with torch.no_grad():
-            log = self.form == "log"
-            value = self.strength * (nu.log if log else (nu.log - _start(nu.layers)).exp())
-        rate = self.strength if log else value
-        return penalty(value, lambda up: nu.gradients(up * rate), nu.parameters)
+            log = nu.log
+        if self.form == "log":
+            value, rate = self.strength * log, self.strength
+        else:
+            value = rate = self.strength * _exp(log - _start(nu.layers))
+        return Penalty(value, lambda: nu.gradients(rate), nu.parameters)
 
-    def _direction(self, nu: Intrinsic) -> Tensor:
+    def _direction(self, nu: Intrinsic) -> Penalty:
         with torch.no_grad():
-            weights, norms = nu.folded, nu.norms.clamp_min(TINY)
-            signs = torch._foreach_sign(weights)
+            weights, norms = nu.folded, [max(norm, TINY) for norm in nu.norms]
+            signs = list(torch._foreach_sign(weights))
             pairs = zip(signs, weights, strict=True)  # a product is faster than the norm p = 1
-            sums = torch.stack([torch.dot(s.flatten(), w.flatten()) for s, w in pairs])
-            value = self.direction * (sums / norms).sum()
+            sums = numbers([torch.dot(s.flatten(), w.flatten()) for s, w in pairs])
+        shares = [total / norm for total, norm in zip(sums, norms, strict=True)]
+        value = self.direction * sum(shares)
 
-        def gradients(outer: Tensor | float) -> list[Term]:
-            rates = outer * self.direction / norms
-            return nu.pull([(list(signs), rates), (weights, -rates * sums / norms.square())])
+        def gradients() -> list[Term]:
+            rates = [self.direction / norm for norm in norms]
+            shrink = [-r * s / n for r, s, n in zip(rates, shares, norms, strict=True)]
+            return nu.pull([(signs, rates), (weights, shrink)])
 
-        return penalty(value, gradients, nu.pulled)
+        return Penalty(value, gradients, nu.pulled)
+
+
+def _exp(log: float) -> float:
+    return math.exp(log) if log < 700 else math.inf
 
 
 def _start(layers: Layers) -> float:
