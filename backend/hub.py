@@ -210,6 +210,7 @@ class Hub:
         for key, entries in reply.items():
             self._move(key, entries)
             self._share(batches(entries))
+            await asyncio.sleep(0)  # whoever asks the API something need not wait for all streams
         self._move(STATES, states)  # last: a state speaks of what was told before
         for state in (_state(entry) for entry in states):
             self._announce(state)
