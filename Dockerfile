@@ -27,7 +27,7 @@ RUN grep ^torch== constraints.txt >torch.txt
 FROM base AS backend-packages
 COPY --from=names / ./
 RUN --mount=type=cache,target=/root/.cache/pip touch README.md \
-    && pip install -c constraints.txt ".[backend,s3]"
+    && pip install -c constraints.txt ".[backend,s3,traces]"
 RUN --mount=from=bill,source=/opt/bill,target=/opt/bill /opt/bill/write
 
 FROM base AS frontend-packages
@@ -43,7 +43,7 @@ RUN --mount=type=cache,target=/root/.cache/pip \
     pip install ${TORCH_INDEX:+--index-url "$TORCH_INDEX"} -r torch.txt
 COPY --from=names / ./
 RUN --mount=type=cache,target=/root/.cache/pip touch README.md \
-    && pip install -c constraints.txt ".[worker,s3]"
+    && pip install -c constraints.txt ".[worker,s3,traces]"
 RUN --mount=from=bill,source=/opt/bill,target=/opt/bill /opt/bill/write
 
 FROM backend-packages AS api

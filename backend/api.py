@@ -20,7 +20,7 @@ from backend.patience import Impatient
 from backend.queue import Queue
 from backend.retention import keep_clean
 from backend.store.engine import open_store
-from worker.contract import catalog
+from worker.contract import catalog, traces
 from worker.contract.settings import Settings
 
 
@@ -50,6 +50,7 @@ def main() -> int:
 def serve(settings: Settings) -> int:
     if settings.redis_url is None:
         return _refuse("NORMSCOPE_REDIS_URL is not set; `make run` sets it")
+    traces.begin("api")
     token, store = token_of(settings), open_store(settings)
     app = create_app(settings, store, Queue(settings.redis_url), catalog.load(), token)
     config = uvicorn.Config(
@@ -70,6 +71,7 @@ def serve(settings: Settings) -> int:
     Server(config).run()
     stop.set()
     store.close()
+    traces.end()
     return 0
 
 

@@ -6,12 +6,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
 from backend import errors, openapi
 from backend.access import Door
 from backend.audit import Audit
-from backend.auth import Body, Gate, allowed_hosts
+from backend.auth import SAFE, Body, Gate, allowed_hosts
 from backend.hub import Hub
 from backend.limits import Buckets
 from backend.parts import Parts
@@ -62,6 +62,13 @@ def create_app(
         lifespan=_lifespan,
         responses={"4XX": {"model": errors.ProblemDocument}},
         dependencies=[Depends(known_query)],
+        telemetry={
+            "metrics": False,
+            "logs": False,
+            "operation_spans": False,
+            "auto_configure": False,
+            "exclude": _untraced,
+        },
     )
     app.state.parts = Parts(settings, store, queue, catalogue, Requests(catalogue))
     app.state.hub = Hub(queue.url)
@@ -74,6 +81,11 @@ def create_app(
     door, buckets = Door(token, store), Buckets(settings.rate_limit)
     bodies = {f"{PREFIX}/import": Body(settings.import_bytes, IMPORT_S)}
     return Gate(app, door, Audit(store), buckets, allowed_hosts(settings), bodies)
+
+
+def _untraced(scope: Scope) -> bool:
+    """Whether a request changes nothing, or has a query, in which somebody may send a token."""
+    return scope["method"] in SAFE or bool(scope["query_string"])
 
 
 @asynccontextmanager

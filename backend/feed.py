@@ -5,6 +5,7 @@ stream, then what comes. Everything carries a cursor, so nothing is lost and not
 from __future__ import annotations
 
 import asyncio
+import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import TypeVar
@@ -20,12 +21,15 @@ from backend.hub import Batch, Hub, News, State, Viewer
 from backend.store import after, jobs
 from backend.store.engine import Store
 from backend.store.measurements import Item
+from worker.contract import traces
 
 T = TypeVar("T")
 
 KEEP_ALIVE_S = 15.0
 AGAIN_S = 0.5
 STATES_ID = "states:"
+SOON_S = 60.0
+"""One who is sent the first points of a job later than this looks at what is past."""
 
 
 def message(event: str, id: str, data: bytes) -> bytes:
@@ -98,7 +102,8 @@ class JobFeed(Feed):
             return
         place: str | None = row["stream_id"]
         async for items in self._recorded(job):
-            for batch in _of_attempts(job, items):
+            trace = _trace(row, items) if self.cursors[job] == Cursor() else None
+            for batch in _of_attempts(job, items, trace):
                 if (sent := self.sent(batch)) is not None:
                     yield sent
         while place is not None:
@@ -127,16 +132,23 @@ class JobFeed(Feed):
         new = news.beyond(self.cursors[news.job])
         if new is None:
             return None
-        self.cursors[news.job] = new.last
-        return message("measured", self._id(), new.data)
+        with traces.follow(new.trace, "send", job=new.job, attempt=new.attempt):
+            self.cursors[news.job] = new.last
+            return message("measured", self._id(), new.data)
 
     def _id(self) -> str:
         return format_many(self.cursors)
 
 
-def _of_attempts(job: str, items: list[Item]) -> list[Batch]:
+def _of_attempts(job: str, items: list[Item], trace: str | None) -> list[Batch]:
     attempts = sorted({item["attempt"] for item in items})
-    return [Batch(job, one, [i for i in items if i["attempt"] == one]) for one in attempts]
+    return [Batch(job, one, [i for i in items if i["attempt"] == one], trace) for one in attempts]
+
+
+def _trace(row: jobs.Row, items: list[Item]) -> str | None:
+    """Of a job whose first points a viewer is sent soon after they were measured."""
+    trace: str | None = row["trace"]
+    return trace if time.time() - items[0]["time"] < SOON_S else None
 
 
 class StateFeed(Feed):

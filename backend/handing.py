@@ -56,4 +56,6 @@ def ticket(row: jobs.Row) -> wire.Ticket:
         attempt=row["attempt"],
         spec=row["spec"],
         source=wire.Source.model_validate(row["source"]) if row["source"] else None,
+        trace=row["trace"],
+        since=row["sent_at"],
     )

@@ -36,11 +36,13 @@ MOST_WAITING = 20_000
 
 @dataclass(frozen=True)
 class Batch:
-    """Measurements that one attempt of a job told together, in order."""
+    """Measurements that one attempt of a job told together, in order; with the first of them, the
+    trace that they belong to."""
 
     job: str
     attempt: int
     items: Sequence[Mapping[str, Any]]
+    trace: str | None = None
 
     @property
     def last(self) -> Cursor:
@@ -252,6 +254,7 @@ def batches(entries: Sequence[tuple[str, Mapping[str, str]]]) -> list[Batch]:
     """The measurements of stream entries, those of one attempt together, each once: an entry is
     told again where nobody knows whether the broker had it when it went."""
     found: list[tuple[str, int, list[Mapping[str, Any]]]] = []
+    traces: dict[tuple[str, int], str | None] = {}
     for id, fields in entries:
         try:
             for event in orjson.loads(fields.get("events", "[]")):
@@ -259,12 +262,13 @@ def batches(entries: Sequence[tuple[str, Mapping[str, str]]]) -> list[Batch]:
                     job, attempt = event["job"], event["attempt"]
                     if not found or found[-1][:2] != (job, attempt):
                         found.append((job, attempt, []))
+                    traces.setdefault((job, attempt), fields.get("trace"))
                     items = found[-1][2]
                     last = items[-1]["seq"] if items else 0
                     items.extend(item for item in measurements(event) if item["seq"] > last)
         except (ValueError, KeyError, TypeError, AttributeError):
             log.error("entry %s cannot be read", id)
-    return [Batch(job, attempt, items) for job, attempt, items in found]
+    return [Batch(*told[:2], told[2], traces.pop(told[:2], None)) for told in found]
 
 
 def _state(entry: tuple[str, Mapping[str, str]]) -> State | None:

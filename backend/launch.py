@@ -28,7 +28,7 @@ from backend.parts import Parts, is_id
 from backend.requests import NewJob, validated
 from backend.store import artifacts, jobs, sweeps
 from backend.store.jobs import PRIORITIES
-from worker.contract import combine, wire
+from worker.contract import combine, traces, wire
 from worker.contract.catalog import Catalog
 from worker.contract.spec import AttackSpec, DiagnoseSpec, TrainSpec
 
@@ -228,11 +228,13 @@ def queue_all(
     """Insert, and hand out what there is room for; all or none: where the broker is away, nothing
     is left behind."""
     given.queue.ping()
+    if len(news) == 1:
+        traces.note(job=news[0]["id"])
     with given.store.write() as connection:
         if sweep is not None:
             sweeps.add(connection, sweep)
         for new in news:
-            jobs.add(connection, new)
+            jobs.add(connection, {**new, "trace": traces.current()})
     try:
         hand_out(given.store, given.queue)
     except (RedisError, QueueError):

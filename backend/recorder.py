@@ -39,6 +39,7 @@ from backend.store import jobs, record
 from backend.store.engine import Store, open_store
 from backend.store.jobs import Row
 from backend.tally import Tally
+from worker.contract import traces
 from worker.contract.settings import Settings
 from worker.contract.wire import BELL, stream_key
 
@@ -154,9 +155,12 @@ class Recorder:
             del self._returned[key]
 
     def _record(self, job: str, entries: Entries) -> None:
-        """All entries at once; if the database refuses them, one by one without the bad ones."""
+        """All entries at once; if the database refuses them, one by one without the bad ones. What
+        an attempt tells first is traced."""
+        trace = next((fields["trace"] for _, fields in entries if "trace" in fields), None)
         try:
-            self._write(job, entries)
+            with traces.follow(trace, "record", job=job, entries=len(entries)):
+                self._write(job, entries)
         except UNWRITABLE:
             log.exception("job %s: entries that cannot be written", job)
             for entry in entries:
@@ -258,9 +262,11 @@ def record_all(settings: Settings, url: str, stop: threading.Event) -> int:
     except (SQLAlchemyError, OSError) as error:
         return _refuse(f"the database cannot be opened ({type(error).__name__})")
     queue = Queue(url)
+    traces.begin("recorder")
     Recorder(store, queue).run(stop)
     queue.close()
     store.close()
+    traces.end()
     return 0
 
 

@@ -6,15 +6,25 @@ import logging
 import os
 import threading
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from functools import partial
+from typing import Any
 
 import redis
 
 from worker.broker import connect
-from worker.contract import wire
-from worker.contract.events import DEVICE_FAILED, AnyEvent, Failed, Finished, Saved, Teller
+from worker.contract import traces, wire
+from worker.contract.events import (
+    DEVICE_FAILED,
+    AnyEvent,
+    Failed,
+    Finished,
+    Measured,
+    Saved,
+    Started,
+    Teller,
+)
 from worker.contract.settings import Settings
 from worker.departure import Departure
 from worker.lease import Lease
@@ -48,6 +58,7 @@ class Child:
     def __init__(self, settings: Settings) -> None:
         assert settings.redis_url is not None
         end_with_parent()
+        traces.begin("worker")
         self.settings = settings
         self.client = connect(settings.redis_url)
         warmth = load(settings)
@@ -63,6 +74,7 @@ class Child:
 
     def close(self) -> None:
         self.presence.close()
+        traces.end()
 
     def perform(self, job: str) -> None:
         """The attempt that the job's ticket asks for, unless it is over or another has it."""
@@ -74,7 +86,12 @@ class Child:
         if not lease.take():
             return
         patience = min(self.settings.grace_s / 3, MOST_PATIENCE_S)
-        with closing(lease), self.presence.busy(job), Departure(patience) as departure:
+        with (
+            closing(lease),
+            self.presence.busy(job),
+            Departure(patience) as departure,
+            _traced(ticket, name),
+        ):
             Attempt(self.client, self.settings, ticket, lease, name, departure).run()
         if departure.wished:
             raise SystemExit
@@ -82,6 +99,16 @@ class Child:
     def _ticket(self, job: str) -> wire.Ticket | None:
         found = self.client.get(wire.ticket_key(job))
         return wire.Ticket.model_validate_json(found) if isinstance(found, bytes) else None
+
+
+@contextmanager
+def _traced(ticket: wire.Ticket, worker: str) -> Iterator[None]:
+    """The attempt in the trace of whoever asked for the job, after the time that it waited."""
+    facts: dict[str, Any] = {"job": ticket.job, "attempt": ticket.attempt}
+    with traces.follow(ticket.trace, "queued", ticket.since, **facts) as queued:
+        pass
+    with traces.follow(queued, "attempt", kind=ticket.kind, worker=worker, **facts):
+        yield
 
 
 class Attempt:
@@ -105,7 +132,8 @@ class Attempt:
         self.departure = departure
         self.tell = Teller(ticket.job, ticket.attempt, worker)
         self.limits = Limits(settings)
-        self.sink = RedisStream(client, ticket.job, waiting)
+        self.sink = RedisStream(client, ticket.job, waiting, traces.current())
+        self._started: float | None = None
 
     def run(self) -> None:
         """A termination hands the job back, and so does a device that failed, with which this
@@ -113,6 +141,7 @@ class Attempt:
         last = self.lease.hand_back
         try:
             ending = self._run()
+            traces.note(ended=ending.code if isinstance(ending, Failed) else ending.state)
             if isinstance(ending, Failed) and ending.code == DEVICE_FAILED:
                 last = partial(self.lease.lose, ending.message)
                 raise SystemExit
@@ -166,8 +195,17 @@ class Attempt:
         """To the sink; that the process had to leave is no end of the job."""
         if isinstance(event, Saved):
             self.staging.put(event.name)
+        self._trace(event)
         if not self._hands_back(event):
             self.sink.put(event)
+
+    def _trace(self, event: AnyEvent) -> None:
+        """From the start of the steps to what they told first."""
+        if isinstance(event, Started):
+            self._started = event.time
+        elif isinstance(event, Measured) and self._started is not None:
+            with traces.follow(traces.current(), "first step", self._started):
+                self._started = None
 
     def settled(self, seq: int) -> bool:
         return self.sink.settled(seq)

@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from worker.contract import traces
 from worker.contract.events import DEVICE_FAILED, AnyEvent, Failed, Finished, Teller
 from worker.contract.settings import Settings
 from worker.contract.spec import AttackSpec, DiagnoseSpec, TrainSpec
@@ -62,11 +63,13 @@ def events(
     if ticket.kind == "train":
         spec = TrainSpec.model_validate(ticket.spec)
         keeping = Keeping(settings.checkpoint_s, settings.checkpoints, sink.settled)
-        return fit(spec, tell, folder, settings.datasets_dir, stop, left(tries(folder)), keeping)
+        data, resume = settings.datasets_dir, left(tries(folder))
+        return fit(spec, tell, folder, data, stop, resume, keeping, traces.stage)
     if ticket.source is None:
         raise LabError("no_source", "the ticket names no trained network to start from")
     recipe = TrainSpec.model_validate(ticket.source.spec)
-    model, task = _load(ticket.source, settings)
+    with traces.stage("load network and data"):
+        model, task = _load(ticket.source, settings)
     if ticket.kind == "diagnose":
         peers = [_load(peer, settings)[0] for peer in ticket.source.peers]
         asked = DiagnoseSpec.model_validate(ticket.spec)

@@ -8,7 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Protocol
+from typing import IO, Any, Protocol
 
 import orjson
 import redis
@@ -78,11 +78,15 @@ class RedisStream:
     `put` never waits, and all up to the first measurement goes out at once. While the broker is
     away events are kept, in memory and then in a file, and told in order when it is back. An entry
     whose reply was lost is told again: the recorder knows events by (job, attempt, seq). Each
-    entry's reply, and a look now and then, says whether the job was cancelled.
+    entry's reply, and a look now and then, says whether the job was cancelled. What goes out up to
+    the first measurement carries the run's `trace`, if it has one.
     """
 
-    def __init__(self, client: redis.Redis, job: str, spill: Path) -> None:
+    def __init__(
+        self, client: redis.Redis, job: str, spill: Path, trace: str | None = None
+    ) -> None:
         self.client, self.job = client, job
+        self._mark: dict[str, str] = {"trace": trace} if trace else {}
         self.cancelled = False
         self._ring: deque[AnyEvent] = deque()
         self._wake = threading.Event()
@@ -165,7 +169,8 @@ class RedisStream:
                 if not self._rung and entries:
                     pipe.xadd(wire.BELL, {"job": self.job}, maxlen=10_000, approximate=True)
                 for entry in entries:
-                    pipe.xadd(wire.stream_key(self.job), {"events": entry})
+                    fields: Any = {"events": entry, **self._mark}
+                    pipe.xadd(wire.stream_key(self.job), fields)
                 if ending is not None:
                     ending(pipe)
                 pipe.exists(wire.cancel_key(self.job))
@@ -174,6 +179,8 @@ class RedisStream:
             self.spill.told(entries)
             if not self.spill:
                 self._told = self._taken
+                if self._measured:
+                    self._mark = {}
                 return
 
 

@@ -89,6 +89,7 @@ job = Table(
     Column("handed", Boolean, nullable=False, server_default=true()),
     Column("needs", String(8), nullable=False, server_default="any"),
     Column("long", Boolean, nullable=False, server_default=false()),
+    Column("trace", String(64)),
     Index("job_by_created", "created_at", "id"),
     Index("job_by_state", "state", "created_at"),
     Index("job_by_published", "published"),

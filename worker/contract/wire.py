@@ -121,7 +121,8 @@ class Source(BaseModel):
 
 
 class Ticket(BaseModel):
-    """Everything an attempt needs to know, as JSON at `ticket_key(job)`."""
+    """Everything an attempt needs to know, as JSON at `ticket_key(job)`: what to do, and if it is
+    traced the W3C traceparent of who asked for it. It waits `since` then (Unix seconds)."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -130,6 +131,8 @@ class Ticket(BaseModel):
     attempt: int
     spec: dict[str, Any]
     source: Source | None = None
+    trace: str | None = None
+    since: float | None = None
 
 
 class Question(BaseModel):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from worker.lab.core.diagnostic import View
 from worker.lab.core.errors import LabError
 from worker.lab.core.ledger import Ledger
 from worker.lab.core.pace import SURVEYED_MOST, Auto, Pace
-from worker.lab.core.run import Run
+from worker.lab.core.run import Run, Stage
 from worker.lab.core.watch import Values, Watch, rehearse
 from worker.lab.peers import together
 from worker.lab.states import Keeping, States
@@ -37,12 +38,14 @@ def fit(
     stop: Callable[[], bool] = lambda: False,
     resume: Sequence[Path] = (),
     keeping: Keeping = Keeping(),  # noqa: B008, frozen
+    stage: Stage = nullcontext,
 ) -> Iterator[AnyEvent]:
     """Train as the spec says: Started, Measured…, Saved, Finished, each as soon as it is known.
 
     `folder` is where the network is saved (nothing is saved without one), `datasets` a folder of
     data sets by name. `stop` is asked before every step; once it is true the network is saved and
-    the run finishes as cancelled. A measurement at step n is of the weights after n updates.
+    the run finishes as cancelled. `stage` is told what is done before the first step. A measurement
+    at step n is of the weights after n updates.
 
     Every 15 s, and when it is stopped, the run leaves all that it remembers in `folder`
     (`states.left` finds it), and `best.safetensors`, the best network so far by test accuracy or,
@@ -53,7 +56,7 @@ def fit(
     Raises LabError; Diverged, once the step that shows it is told.
     """
     asked = _parsed(spec)
-    run = Run.build(asked, datasets)
+    run = Run.build(asked, datasets, stage=stage)
     with together(asked, datasets, resume) as run.group:
         yield from _fit(run, tell or Teller(), folder, stop, resume, keeping)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,9 @@ from worker.lab.core.point import Point
 from worker.lab.core.registry import entries
 from worker.lab.core.step import Step
 from worker.lab.core.task import Task
+
+Stage = Callable[[str], AbstractContextManager[object]]
+"""Told what is being done while the block lasts, such as "load data"."""
 
 
 def require_sense(spec: TrainSpec, network: Model, task: Task, part: str = "") -> None:
@@ -64,20 +68,28 @@ class Run:
     step: int = 0
 
     @classmethod
-    def build(cls, spec: TrainSpec, datasets: Path | None, group: Group | None = None) -> Run:
+    def build(
+        cls,
+        spec: TrainSpec,
+        datasets: Path | None,
+        group: Group | None = None,
+        stage: Stage = nullcontext,
+    ) -> Run:
         """The run at step 0. LabError for whatever the spec asks that cannot be."""
         device = devices.choose(spec.device)
         methods = [Method.of(choice) for choice in spec.methods]
         diagnostics = [Diagnostic.of(choice) for choice in spec.diagnostics]
         recipe = Optimizer.of(spec.optimizer)
         network = Model.of(spec.model)
-        task = Dataset.of(spec.dataset).load(datasets).to(device)
+        with stage("load data"):
+            task = Dataset.of(spec.dataset).load(datasets).to(device)
         require_sense(spec, network, task)
         torch.manual_seed(spec.seed)
-        model: nn.Module = network.build(task)
-        for method in methods:
-            model = method.prepare(model, task)
-        model = model.to(device).train()
+        with stage("build"):
+            model: nn.Module = network.build(task)
+            for method in methods:
+                model = method.prepare(model, task)
+            model = model.to(device).train()
         return cls(
             spec,
             device,
