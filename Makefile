@@ -1,9 +1,10 @@
 # Every verb sets up what it needs: `make run` on a fresh machine with Python 3.11 is enough.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+SECRETS ?= secrets
 SETUP = @$(if $(PYTHON),,echo "Normscope needs Python 3.11, and there is no python3.11 on PATH." >&2; exit 1;) $(PYTHON) backend/local/install.py
 
-.PHONY: run test test-slow test-fuzz test-gpu test-compose test-faults check bench catalog picture secrets clean
+.PHONY: run test test-slow test-fuzz test-gpu test-compose test-faults check bench catalog picture secrets join clean
 
 run:  ## start the whole explorer and print its address
 	$(SETUP) local
@@ -57,3 +58,10 @@ secrets:  ## what docker compose needs once: a folder for its owner, files that 
 	@umask 077 && mkdir -p secrets && for name in token redis_password database_password grafana_password; do \
 	  test -s secrets/$$name || { od -An -N24 -tx1 /dev/urandom | tr -d ' \n' >secrets/$$name \
 	    && chmod 444 secrets/$$name; }; done
+
+join:  ## what docker-compose.join.yml needs once: the certificate of Redis at ADDRESS, and its key
+	@test -n "$(ADDRESS)" || { echo "make join ADDRESS=<this host's IP address>" >&2; exit 1; }
+	@umask 077 && mkdir -p $(SECRETS) && openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 \
+	  -nodes -days 3650 -subj /CN=normscope -addext "subjectAltName=IP:$(ADDRESS)" \
+	  -keyout $(SECRETS)/redis_key -out $(SECRETS)/redis_certificate \
+	  && chmod 444 $(SECRETS)/redis_key $(SECRETS)/redis_certificate

@@ -84,6 +84,47 @@ def test_an_overlay_is_closed_too(overlay: str, service: str, ports: set[Any]) -
     assert services[service]["cap_drop"] == ["ALL"]
 
 
+def test_traces_go_where_one_says_and_to_a_viewer_of_this_machine() -> None:
+    where = {"OTEL_EXPORTER_OTLP_ENDPOINT": "http://jaeger:4318", "COMPOSE_PROFILES": "traces"}
+    found = config("docker-compose.yml", "docker-compose.observe.yml", **where)
+    services = found["services"]
+    told = {
+        name
+        for name, one in services.items()
+        if "http://jaeger:4318" in one.get("environment", {}).values()
+    }
+    assert told == {"api", "recorder", "worker"}
+    for name in (*told, "jaeger"):
+        assert "traces" in services[name]["networks"], name
+    assert found["networks"]["traces"]["internal"]
+    (port,) = services["jaeger"]["ports"]
+    assert (port["host_ip"], port["target"]) == ("127.0.0.1", 16686)
+    assert services["jaeger"]["cap_drop"] == ["ALL"]
+
+
+JOIN = {"NORMSCOPE_JOIN": "10.0.0.5", "NORMSCOPE_ARTIFACTS_URL": "s3://bucket/x"}
+
+
+def test_other_hosts_reach_redis_at_one_address_by_tls_alone() -> None:
+    redis = config("docker-compose.yml", "docker-compose.join.yml", **JOIN)["services"]["redis"]
+    (port,) = redis["ports"]
+    assert (port["host_ip"], port["published"], port["target"]) == ("10.0.0.5", "6380", 6380)
+    assert redis["command"][1:3] == ["--tls-port", "6380"]
+    assert '"$$@"' in redis["entrypoint"][-1]
+    assert {s["source"] for s in redis["secrets"]} >= {"redis_certificate", "redis_key"}
+
+
+def test_a_worker_elsewhere_needs_no_other_service() -> None:
+    files = ("docker-compose.yml", "docker-compose.s3.yml", "docker-compose.worker.yml")
+    worker = config(*files, **JOIN)["services"]["worker"]
+    url = worker["environment"]["NORMSCOPE_REDIS_URL"]
+    assert url.startswith("rediss://10.0.0.5:6380/0?ssl_cert_reqs=required&ssl_ca_certs=/run/")
+    assert list(worker["networks"]) == ["outside"]
+    assert not worker.get("depends_on")
+    secrets = {secret["source"] for secret in worker["secrets"]}
+    assert secrets == {"redis_password", "redis_certificate", "s3"}
+
+
 def test_only_the_page_has_a_port_and_only_on_this_machine() -> None:
     services = config("docker-compose.yml", NORMSCOPE_PORT="8123")["services"]
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}
