@@ -62,15 +62,25 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Speed:
-    """Of the fastest worker alive, or the stated default."""
+    """Of the fastest worker alive, or the stated default; and whether a GPU computes at it."""
 
     flops_per_s: float = DEFAULT_FLOPS_PER_S
     measured: bool = False
+    cuda: bool = False
 
     @classmethod
     def of(cls, cards: Iterable[WorkerCard]) -> Speed:
-        told = [card.flops_per_s for card in cards if card.flops_per_s]
-        return cls(max(told), True) if told else cls()
+        told = [(card.flops_per_s, card.kind == "cuda") for card in cards if card.flops_per_s]
+        if not told:
+            return cls()
+        fastest, cuda = max(told)
+        return cls(fastest, True, cuda)
+
+    def shared(self, spec: TrainSpec) -> float:
+        """Of all processes of a training: each has a GPU of its own, or its share of the cores
+        whose rate this is."""
+        each = spec.processes if self.cuda and spec.device != "cpu" else 1
+        return self.flops_per_s * each
 
 
 def of_train(catalog: Catalog, spec: TrainSpec, speed: Speed) -> Estimate:
@@ -81,15 +91,15 @@ def of_train(catalog: Catalog, spec: TrainSpec, speed: Speed) -> Estimate:
     passes = 1 + sum(_passes(catalog, "method", choice) for choice in spec.methods)
     flops = 3.0 * 2 * cost.macs * examples * spec.epochs * passes
     batch = min(spec.batch_size, examples)
-    numbers = COPIES * cost.parameters + 2 * batch * cost.activations
     beside = split_size(catalog, spec, "test") + split_size(catalog, spec, "validation")
-    numbers += (examples + beside) * math.prod(shape)
+    each = COPIES * cost.parameters + (examples + beside) * math.prod(shape)
+    numbers = spec.processes * each + 2 * batch * cost.activations  # they share the batch
     return Estimate(
         parameters=cost.parameters,
         steps=steps,
         flops=flops,
-        memory_bytes=FLOAT_BYTES * numbers * spec.processes,
-        seconds=START_S + steps * passes * STEP_S + flops / speed.flops_per_s,
+        memory_bytes=FLOAT_BYTES * numbers,
+        seconds=START_S + steps * passes * STEP_S + flops / speed.shared(spec),
         points=_measured_steps(spec, steps) * _series(spec, layers),
         flops_per_s=speed.flops_per_s,
         measured=speed.measured,

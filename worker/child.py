@@ -131,7 +131,7 @@ class Attempt:
         self.folder = waiting.parent
         self.departure = departure
         self.tell = Teller(ticket.job, ticket.attempt, worker)
-        self.limits = Limits(settings)
+        self.limits = Limits(settings, ticket.spec.get("processes", 1))
         self.sink = RedisStream(client, ticket.job, waiting, traces.current())
         self._started: float | None = None
 

@@ -46,6 +46,20 @@ def test_an_mlp_on_digits() -> None:
     assert not found.measured
 
 
+def test_processes_have_a_gpu_each_or_share_the_cores() -> None:
+    one, two = spec(epochs=20), spec(epochs=20, processes=2)
+    gpu, cpu = Speed(1e9, True, cuda=True), Speed(1e9, True)
+    steps = 0.3 + 460 * 0.0005
+    alone = of_train(CATALOG, one, gpu).seconds - steps
+    assert of_train(CATALOG, two, gpu).seconds - steps == pytest.approx(alone / 2)
+    assert of_train(CATALOG, two, cpu).seconds - steps == pytest.approx(alone)
+    on_cpu = spec(epochs=20, processes=2, device="cpu")
+    assert of_train(CATALOG, on_cpu, gpu).seconds - steps == pytest.approx(alone)
+    batch = 4 * 2 * 64 * (64 + 128 + 128 + 128 + 128 + 10)
+    held = of_train(CATALOG, one, gpu).memory_bytes - batch
+    assert of_train(CATALOG, two, gpu).memory_bytes == 2 * held + batch
+
+
 @pytest.mark.parametrize(
     ("method", "times"),
     [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -29,6 +31,22 @@ def test_memory_runs_out() -> None:
     Limits(Settings(memory_limit_mb=10 * here)).check()
     with pytest.raises(LabError, match="MB of memory, of 1 ") as error:
         Limits(Settings(memory_limit_mb=1)).check()
+    assert error.value.code == "memory_limit"
+
+
+HOLDING = "held = bytearray(200 << 20); print(flush=True); input()"
+
+
+def test_the_memory_of_all_processes_that_share_an_attempt_counts() -> None:
+    here = psutil.Process().memory_info().rss // MB
+    command = [sys.executable, "-c", HOLDING]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as peer:
+        assert peer.stdout is not None
+        peer.stdout.readline()
+        Limits(Settings(memory_limit_mb=here + 150)).check()
+        with pytest.raises(LabError, match="its processes took") as error:
+            Limits(Settings(memory_limit_mb=here + 150), processes=2).check()
+        peer.communicate(b"\n")
     assert error.value.code == "memory_limit"
 
 

@@ -44,7 +44,7 @@ class Settings(BaseModel):
     checkpoints: int = Field(2, ge=1, le=100, description="states that a job keeps to resume from")
     checkpoint_s: float = Field(15.0, ge=0, description="seconds between two states of a training")
     attempt_limit_s: float | None = Field(None, gt=0, description="longest attempt of a job")
-    memory_limit_mb: int | None = Field(None, ge=1, description="most memory of a job's process")
+    memory_limit_mb: int | None = Field(None, ge=1, description="most memory of a job's processes")
     allowed_hosts: str = Field("", description="further Host names to answer to, by commas")
     cost_limit_s: float = Field(86_400, gt=0, description="longest job, in estimated seconds")
     queue_limit: int = Field(10_000, ge=1, description="most jobs that may wait")
