@@ -2,9 +2,9 @@
 
     python -m backend.local.keep NAME -- COMMAND...
 
-Its output goes to the log file of its name. A process that dies is started again; one that dies
-five times within a minute is given up, and its log is named. What an earlier keeper that was
-killed left running is ended first.
+Its output goes to the log file of its name. A process that ends is started again. One that ends by
+itself soon after its start, five times in a row, is given up, and its log is named; one that others
+kill never is. What an earlier keeper that was killed left running is ended first.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from types import FrameType
 
 import psutil
 
-TOO_MANY, WITHIN_S = 5, 60.0
+TOO_MANY, SOON_S = 5, 30.0
 GRACE_S = 4.0
 PR_SET_PDEATHSIG = 1
 
@@ -33,24 +33,25 @@ def main(name: str, command: list[str]) -> int:
     log = Path(os.environ["NORMSCOPE_LOGS"]) / f"{name}.log"
     note = log.with_suffix(".pid")
     asked = asked_to_stop()
-    deaths: list[float] = []
+    in_a_row = 0
 
     def stop() -> bool:
         return asked() or not alive(supervisor)
 
     end_leftover(note)
     while not stop():
+        began = time.monotonic()
         with log.open("ab") as out:
             code = run_once(command, out.fileno(), note, stop)
         if stop():
             break
-        now = time.monotonic()
-        deaths = [at for at in deaths if now - at < WITHIN_S] + [now]
+        soon = time.monotonic() - began < SOON_S
+        in_a_row = in_a_row + 1 if soon and code != -signal.SIGKILL else 0
         print(f"{name} ended with {code}; starting it again", flush=True)
-        if len(deaths) >= TOO_MANY:
+        if in_a_row >= TOO_MANY:
             print(f"{name} keeps ending; its log is {log}", flush=True)
             return 1
-        time.sleep(0.2 * len(deaths))
+        time.sleep(0.2 * (in_a_row + 1))
     return 0
 
 

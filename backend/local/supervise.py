@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import IO
 
-from backend.local.keep import GRACE_S, TOO_MANY, WITHIN_S, asked_to_stop
+from backend.local.keep import GRACE_S, TOO_MANY, asked_to_stop
 
-LOOK_S = 0.1
+LOOK_S, WITHIN_S = 0.1, 60.0
 GIVEN_UP = 1
 LAST = "broker"
 """Ended when all others have: they tell it that they go."""
@@ -29,7 +29,7 @@ class Supervisor:
     def __init__(self, procfile: Mapping[str, str], env: Mapping[str, str], log: IO[str]) -> None:
         self.procfile, self.env, self.log = procfile, env, log
         self._keepers: dict[str, Keeper] = {}
-        self._deaths: list[float] = []
+        self._ends: list[float] = []
 
     def run(self) -> bool:
         """Until a signal comes (True) or a process is hopeless (False)."""
@@ -63,8 +63,9 @@ class Supervisor:
         if code is None:
             return True
         now = time.monotonic()
-        self._deaths = [at for at in self._deaths if now - at < WITHIN_S] + [now]
-        if code == GIVEN_UP or len(self._deaths) >= TOO_MANY:
+        if code != -signal.SIGKILL:  # by itself
+            self._ends = [at for at in self._ends if now - at < WITHIN_S] + [now]
+        if code == GIVEN_UP or len(self._ends) >= TOO_MANY:
             return False
         print(f"the keeper of {name} ended with {code}; starting it again", file=self.log)
         self.log.flush()

@@ -2,39 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from sqlalchemy import Connection, func, select
 
 from backend.cursor import Cursor
 from backend.store.measurements import Item, Series, batches, item_of, series_of, value_of
 from backend.store.tables import point, series, shape
 
+Pick = Callable[[Any], Any]
+MOST = 2**31 - 1
 WINDOW = 2_000
 """Sequence numbers that a page covers."""
 
 
 def page(connection: Connection, job: str, cursor: Cursor) -> tuple[list[Item], Cursor | None]:
-    """A page of what came after the cursor, in order, and the cursor to go on from; None at the
-    end. Of shapes only each name's newest."""
+    """A page of what came after the cursor, in order, and the cursor to go on from, that of the
+    last number there is: the rest of the window may be recorded before the next page is read. None
+    at the end. Of shapes only each name's newest."""
     found = [one for one in series_of(connection, job) if one.attempt >= cursor.attempt]
     for attempt in sorted({one.attempt for one in found}):
         start = cursor.seq if attempt == cursor.attempt else 0
         parts = {one.id: one for one in found if one.attempt == attempt}
-        first = _next_seq(connection, parts, start)
+        first = min(_seqs(connection, parts, func.min, start + 1), default=None)
         if first is not None:
             end = first + WINDOW - 1
-            return _window(connection, parts, first, end), Cursor(attempt, end)
+            last = max(_seqs(connection, parts, func.max, first, end))
+            return _window(connection, parts, first, last), Cursor(attempt, last)
     return [], None
 
 
-def _next_seq(connection: Connection, parts: dict[int, Series], start: int) -> int | None:
-    firsts = []
+def _seqs(
+    connection: Connection, parts: dict[int, Series], pick: Pick, first: int, end: int = MOST
+) -> list[int]:
+    """The least or the greatest numbers there are between two, of several parts."""
+    found = []
     for table in (point, shape):
-        mine = select(func.min(table.c.seq)).where(table.c.series == series.c.id)
-        first = mine.where(table.c.seq > start).scalar_subquery()
+        mine = select(pick(table.c.seq)).where(table.c.series == series.c.id)
+        one = mine.where(table.c.seq.between(first, end)).scalar_subquery()
         for some in batches(list(parts)):
-            each = select(first.label("seq")).where(series.c.id.in_(some)).subquery()
-            firsts.append(connection.execute(select(func.min(each.c.seq))).scalar())
-    return min((first for first in firsts if first is not None), default=None)
+            each = select(one.label("seq")).where(series.c.id.in_(some)).subquery()
+            found.append(connection.execute(select(pick(each.c.seq))).scalar())
+    return [seq for seq in found if seq is not None]
 
 
 def _window(connection: Connection, parts: dict[int, Series], first: int, end: int) -> list[Item]:

@@ -266,6 +266,29 @@ def test_after_gives_every_point_in_order_page_by_page(any_store: Store) -> None
     assert seen == [*range(12, last - 2), last], "of shapes the newest"
 
 
+def test_what_is_recorded_between_two_pages_is_on_the_second(any_store: Store) -> None:
+    add(any_store, "a")
+    teller = Teller("a")
+    steps = iter(range(after.WINDOW))
+
+    def record(count: int) -> None:
+        values = {"x": 1.0, "y": 2.0}
+        tell(any_store, "a", *(teller.measured(next(steps), 0.0, values) for _ in range(count)))
+
+    tell(any_store, "a", teller.started("cpu", 10, 1.0, ""))
+    record(after.WINDOW // 2 - 10)
+    seen: list[int] = []
+    cursor: Cursor | None = Cursor()
+    while cursor is not None:
+        with any_store.read() as connection:
+            items, cursor = after.page(connection, "a", cursor)
+        seen += [item["seq"] for item in items]
+        if len(seen) < after.WINDOW:
+            record(20)
+    assert seen == list(range(2, 2 + len(seen)))
+    assert len(seen) > after.WINDOW
+
+
 def test_thousands_of_series_take_few_statements(any_store: Store) -> None:
     """Of a job that went on in a second attempt, at a step it had measured already."""
     add(any_store, "a")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -87,6 +90,31 @@ def named(explorer: e2e.Explorer, args: list[str]) -> list[psutil.Process]:
             if process.cmdline()[1 : 1 + len(wanted)] == wanted:
                 found.append(process)
     return found
+
+
+def test_what_others_kill_is_always_started_again(tmp_path: Path) -> None:
+    """Five times within a minute and more; what ends by itself so often is given up."""
+    keeper = kept(tmp_path, "import time; time.sleep(600)")
+    note, pid = tmp_path / "it.pid", 0
+    for time in range(7):
+        pid = e2e.until(lambda before=pid: started(note, before), 30, f"{time}: not started again")
+        os.kill(pid, signal.SIGKILL)
+    assert keeper.poll() is None
+    keeper.terminate()
+    assert keeper.wait(30) == 0
+    assert kept(tmp_path, "raise SystemExit(3)").wait(60) == 1
+
+
+def kept(folder: Path, code: str) -> subprocess.Popen[bytes]:
+    env = {"NORMSCOPE_SUPERVISOR": str(os.getpid()), "NORMSCOPE_LOGS": str(folder)}
+    command = ["-m", "backend.local.keep", "it", "--", sys.executable, "-c", code]
+    return subprocess.Popen([sys.executable, *command], env={**os.environ, **env})
+
+
+def started(note: Path, before: int) -> int:
+    """The process that the note tells of, once it is another than before."""
+    told = note.read_text().split() if note.exists() else []
+    return int(told[0]) if told and int(told[0]) != before else 0
 
 
 @pytest.mark.parametrize("args", [["backend.api"], ["backend.local.keep", "api", "--"]])
