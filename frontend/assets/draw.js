@@ -14,6 +14,13 @@
     return pair ? pair[dark ? 1 : 0] : "#7a828a";
   }
 
+  // From nothing to much, on dark from dark to light; opaque, for Plotly writes on a cell in what can
+  // be read on its colour.
+  function shades() {
+    const dark = document.documentElement.getAttribute("data-mantine-color-scheme") === "dark";
+    return dark ? [[0, color("paper")], [1, color("sky")]] : [[0, color("paper")], [0.5, color("sky")], [1, color("blue")]];
+  }
+
   const newest = {}; // what was asked for last of each card
 
   // Dash may still be mounting the graph: wait for it a moment. True where it was drawn: of two that
@@ -60,5 +67,5 @@
     place.setAttribute("aria-label", `${title}: ${names.join(", ") || "no data"}. The button “data as a table” lists the numbers.`);
   }
 
-  scope.draw = { color, show, graph, number: (...of) => scope.numbers.exact(...of) };
+  scope.draw = { color, shades, show, graph, number: (...of) => scope.numbers.exact(...of) };
 })();

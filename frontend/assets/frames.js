@@ -45,7 +45,7 @@
   function ranges(chart, view) {
     const box = reach(chart.marks, view.log);
     const x = view.x || chart.x.range || along(box.x, chart.x);
-    const y = view.y || chart.y.range || padded((view.x ? reach(chart.marks, view.log, x) : box).y, PAD, !view.log);
+    const y = view.y || chart.y.range || padded((view.x ? reach(chart.marks, view.log, x) : box).y, PAD, !view.log && !chart.y.pad);
     return { x, y };
   }
 
@@ -64,7 +64,7 @@
   function frames(chart, size, view, wide) {
     const { x, y } = ranges(chart, view);
     const { across, rows } = grid(chart.panels.length, size.width);
-    const beside = Math.min(BESIDE, 0.18 * size.width);
+    const beside = Math.min(BESIDE, 0.26 * size.width);
     const margin = chart.bare ? { left: beside, bottom: 0, right: beside } : { left: wide(y) + ROOM.label + 6, bottom: ROOM.bottom, right: ROOM.right };
     const cell = { width: (size.width - ROOM.label) / across, height: (size.height - (chart.bare ? 0 : ROOM.label)) / rows };
     return chart.panels.map((title, panel) => {

@@ -79,12 +79,11 @@
 
   function heat(found, place) {
     const { asked } = held;
-    const { color } = scope.draw;
     const z = found.map((left) => left || asked.budget.grid.map(() => null));
     const trace = {
       type: "heatmap", x: names(asked.budget.grid), y: names(asked.weights.grid), z, zmin: 0, zmax: 1, name: "accuracy", xgap: 2, ygap: 2,
       text: z.map((row_) => row_.map((left) => (left === null ? "" : `${Math.round(100 * left)} %`))), texttemplate: "%{text}",
-      colorscale: [[0, color("paper")], [0.5, color("sky")], [1, color("blue")]], showscale: false,
+      colorscale: scope.draw.shades(), showscale: false,
       hovertemplate: "ε %{x}, ε_w %{y}: %{z:.1%} right<extra></extra>",
     };
     byId(`example-grid${place}-about`).textContent = `${lab.names()[place]}: share of ${COUNT} test examples still right`;

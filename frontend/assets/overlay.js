@@ -38,13 +38,16 @@
       const hue = colors.indexOf(color === "job" ? job.id : value(job, color));
       const [name, turn] = shades(hue);
       const line = dash === "none" ? (crowd ? "solid" : turn) : DASHES[dashes.indexOf(value(job, dash)) % DASHES.length];
-      const label = [value(job, color), dash === "none" ? "" : `${short(dash)} ${value(job, dash)}`].filter(Boolean).join(", ");
+      const label = [said(page, job, color), dash === "none" ? "" : `${titled(page, dash)} ${said(page, job, dash)}`].filter(Boolean).join(", ");
       found.set(job.id, { label, color: name, dash: line, panel: facets.indexOf(value(job, facet)) });
     }
-    return { of: found, facets: facet === "none" ? [""] : facets.map((one) => `${short(facet)} = ${one}`) };
+    return { of: found, facets: facet === "none" ? [""] : facets.map((one) => `${titled(page, facet)} = ${words(page, facet, one)}`) };
   }
 
-  const short = (path) => path.split(".").slice(-2).join(".");
+  // A field and its value as people say them: the catalogue's titles.
+  const titled = (page, path) => (path === "job" || path === "none" ? "" : page.titles[path] || path);
+  const words = (page, path, raw) => (page.said[path] || {})[raw] || raw;
+  const said = (page, job, path) => words(page, path, value(job, path));
 
   // --- lines -------------------------------------------------------------------------------------------
   // `close` has the columns of the stretch that is looked at, in the place of the whole.
@@ -101,15 +104,14 @@
   function legend(page, labels) {
     if (labels.size < 2 || labels.size > MOST_LABELS) return null;
     const entries = [...labels].map(([label, { group, color, dash }]) => ({ label, group, color, dash }));
-    return { title: titled(page.choice.color), entries };
+    return { title: titled(page, page.choice.color), entries };
   }
-
-  const titled = (path) => (path === "job" || path === "none" ? "" : short(path));
 
   // Rows of facets need their height; the card keeps its own otherwise.
   function tall(chart, facets) {
     const { rows } = scope.frames.grid(facets, chart.plane.clientWidth);
     const place = chart.place.closest(".plot-place");
+    place.toggleAttribute("data-rows", rows > 1);
     place.style.setProperty("--height", rows > 1 ? `${ROW * rows + 60}px` : place.dataset.height);
   }
 
@@ -141,5 +143,5 @@
     };
   }
 
-  scope.overlay = { draw, key, groups, value, titled };
+  scope.overlay = { draw, key, groups, said, titled };
 })();

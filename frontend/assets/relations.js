@@ -36,8 +36,8 @@
     }));
     say(known, left, up, page.jobs.length);
     return show("cmp-scatter", {
-      panels: [""], marks, pick: "near", x: { title: called(page, left), pad: true }, y: { title: called(page, up) },
-      legend: legend ? { title: scope.overlay.titled(page.choice.color), entries: marks.map(({ name, group, color }) => ({ label: name, group, color })) } : null,
+      panels: [""], marks, pick: "near", x: { title: called(page, left), pad: true }, y: { title: called(page, up), pad: true },
+      legend: legend ? { title: scope.overlay.titled(page, page.choice.color), entries: marks.map(({ name, group, color }) => ({ label: name, group, color })) } : null,
     });
   }
 
@@ -73,7 +73,7 @@
     const values = (path) => new Set(page.jobs.map((job) => job.spec[path]).filter((value) => value !== undefined && value !== null).map(String));
     const told = page.paths.filter((path) => (path !== "seed" || page.paths.length === 1) && values(path).size > 1);
     const paths = (told.length ? told : page.paths).slice(0, 6);
-    const axes = [...paths.map((path) => axis(page, path, (job) => job.spec[path])), axis(page, called(page, page.choice.up), (job) => final(job, page.choice.up))];
+    const axes = [...paths.map((path) => axis(page, scope.overlay.titled(page, path), (job) => job.spec[path], (job) => scope.overlay.said(page, job, path))), axis(page, called(page, page.choice.up), (job) => final(job, page.choice.up))];
     const { of } = scope.overlay.groups(page);
     const marks = page.jobs.map((job) => ({
       kind: "line", panel: 0, name: job.label, color: of.get(job.id).color, width: 1.6, opacity: 0.8, dots: true, loose: true,
@@ -91,17 +91,18 @@
     const beside = (at) => (at === last ? { shift: 7, align: "left" } : { shift: -7, align: "right" });
     return axes.flatMap((one, at) => [
       { x: at, y: 1.1, words: title(one), align: "center", above: true, bold: at === last, color: "ink" },
-      ...one.ticks.map(([y, text]) => ({ x: at, y, words: text, room: 0.9, ...beside(at), size: 10.5, color: "soft" })),
+      ...one.ticks.map(([y, text]) => ({ x: at, y, words: text, room: at % last ? 0.9 : Infinity, ...beside(at), size: 10.5, color: "soft" })),
     ]);
   }
 
-  const title = (one) => `${/[( ]/.test(one.title) ? one.title : one.title.split(".").slice(-2).join(".")}${one.log ? " (log)" : ""}`;
+  const title = (one) => one.title + (one.log ? " (log)" : "");
 
-  function axis(page, title, read) {
-    const values = page.jobs.map(read);
-    const known = values.filter((value) => value !== undefined && value !== null && !Number.isNaN(value));
+  // `say`: what a job's value is called where it is no number.
+  function axis(page, title, read, say = () => "–") {
+    const has = (job) => read(job) !== undefined && read(job) !== null && !Number.isNaN(read(job));
+    const known = page.jobs.filter(has).map(read);
     const numeric = known.length && known.every((value) => typeof value === "number");
-    return numeric ? scaled(title, read, known) : listed(title, read, [...new Set(known.map(String))]);
+    return numeric ? scaled(title, read, known) : listed(title, say, [...new Set(page.jobs.filter(has).map(say))]);
   }
 
   function scaled(title, read, known) {
@@ -119,9 +120,8 @@
   // As a person wrote it where that is short.
   const brief = (value) => (String(value).length <= 7 ? String(value) : scope.draw.number(value, 3));
 
-  function listed(title, read, names) {
+  function listed(title, said, names) {
     const place = (name) => (names.length < 2 ? 0.5 : names.indexOf(name) / (names.length - 1));
-    const said = (job) => (read(job) === undefined || read(job) === null ? "–" : String(read(job)));
     return { title, ticks: names.slice(0, 12).map((name) => [place(name), name]), place: (job) => (names.includes(said(job)) ? place(said(job)) : null), said };
   }
 

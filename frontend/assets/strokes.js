@@ -135,10 +135,17 @@
 
   // Words at a place, in as many lines as their room asks for: around the place, or all above it.
   function said(pen, frame, { x, y, shift = 0, words, room = 1, above = false, ...style }) {
-    const lines = wrapped(pen, words, Math.min(room * frame.across, room < 1 ? Infinity : 2 * frame.left) - 12, style);
+    const from = frame.toX(x) + shift;
+    const lines = wrapped(pen, words, Math.min(room * frame.across - 12, edge(frame, from, style.align) - 4), style);
     const top = frame.toY(y) - LEADING * (above ? lines.length - 1 : (lines.length - 1) / 2);
     const look = { ...style, color: color(style.color), halo: color("paper") };
-    lines.forEach((line, at) => pen.text(frame.toX(x) + shift, top + LEADING * at, line, look));
+    lines.forEach((line, at) => pen.text(from, top + LEADING * at, line, look));
+  }
+
+  // How many pixels there are to the edge of a bare chart, which has as much to either side.
+  function edge(frame, from, align) {
+    const after = 2 * frame.left + frame.width - from;
+    return { right: from, left: after }[align] ?? 2 * Math.min(from, after);
   }
 
   // Broken after spaces, dots, underscores and dashes; what is longer than a line stays whole.

@@ -10,14 +10,9 @@
   let page = null;
   let stops = [];
 
-  // "spec.methods.1.strength" is "weissi strength" where the base has weissi at that place.
-  function short(path) {
-    const parts = path.split(".");
-    const at = parts.findIndex((part) => /^\d+$/.test(part));
-    const one = at > 0 ? parts.slice(0, at + 1).reduce((value, part) => (value ? value[part] : null), page.sweep.base) : null;
-    const last = parts[parts.length - 1];
-    return one && one.name && at < parts.length - 1 ? `${one.name} ${last}` : parts.slice(-2).join(".").replace(/^spec\./, "");
-  }
+  // A swept field and a measurement as people say them.
+  const short = (path) => page.titles[path] || path;
+  const called = (name) => page.words[name] || name;
 
   const text = (value) => (Array.isArray(value) ? value.map(text).join("–") : value && typeof value === "object" ? value.name || JSON.stringify(value) : String(value));
 
@@ -57,12 +52,12 @@
     const names = measures();
     const liked = ["test/accuracy", "test/loss", "train/loss"].find((name) => names.includes(name)) || names[0];
     const paths = fields().filter((path) => path !== "spec.seed" || fields().length === 1);
-    fillIn("sweep-measure", names, page.query.measure || liked);
+    fillIn("sweep-measure", names, page.query.measure || liked, called);
     fillIn("sweep-across", paths, paths[0], short);
     fillIn("sweep-up", ["", ...paths.filter((path) => path !== byId("sweep-across").value)], paths[1] || "", (path) => (path ? short(path) : "the result"));
-    fillIn("sweep-best", names, names.includes("robust accuracy") ? "robust accuracy" : liked);
+    fillIn("sweep-best", names, names.includes("robust accuracy") ? "robust accuracy" : liked, called);
     fillIn("sweep-sense", ["largest", "smallest"], "largest");
-    fillIn("sweep-held", names, names.includes("test/accuracy") ? "test/accuracy" : liked);
+    fillIn("sweep-held", names, names.includes("test/accuracy") ? "test/accuracy" : liked, called);
   }
 
   // --- drawing -------------------------------------------------------------------------------------
@@ -96,7 +91,7 @@
     ];
     const type = positive ? "log" : numeric(across) ? "linear" : "category";
     const ticks = numeric(across) && values.length <= MOST_TICKS ? { tickmode: "array", tickvals: values, ticktext: values.map(String) } : { tickmode: "auto" };
-    scope.draw.show("sweep-result", traces, { xaxis: axis(short(across), { type, ...ticks }), yaxis: axis(measure, { type: "linear" }), showlegend: true });
+    scope.draw.show("sweep-result", traces, { xaxis: axis(short(across), { type, ...ticks }), yaxis: axis(called(measure), { type: "linear" }), showlegend: true });
     byId("sweep-about").textContent = scatter(known.map(([, one]) => one.count));
   }
 
@@ -114,13 +109,13 @@
     const z = cells.map((row) => row.map((one) => (one ? one.middle : null)));
     const trace = {
       type: "heatmap", x: xs, y: ys, z, text: z.map((row) => row.map((value) => (value === null ? "" : scope.numbers.number(value)))), texttemplate: "%{text}",
-      colorscale: [[0, scope.draw.color("blue_wash")], [1, scope.draw.color("blue")]], xgap: 2, ygap: 2, colorbar: { thickness: 10, outlinewidth: 0 },
-      zsmooth: false, hovertemplate: `${short(across)} %{x}<br>${short(up)} %{y}<br>${measure} %{z:.4~g}<extra></extra>`,
+      colorscale: scope.draw.shades(), xgap: 2, ygap: 2, colorbar: { thickness: 10, outlinewidth: 0 },
+      zsmooth: false, hovertemplate: `${short(across)} %{x}<br>${short(up)} %{y}<br>${called(measure)} %{z:.4~g}<extra></extra>`,
     };
     scope.draw.show("sweep-result", [trace], { xaxis: axis(short(across), { type: "category", tickmode: "auto" }), yaxis: axis(short(up), { type: "category" }), showlegend: false });
     const most = Math.max(0, ...cells.flat().map((one) => (one ? one.count : 0)));
     const told = most > 1 ? `the mean of up to ${most} jobs a cell` : "one job a cell: what tells them apart may be chance, another seed moves it";
-    byId("sweep-about").textContent = `${measure}, ${told}`;
+    byId("sweep-about").textContent = `${called(measure)}, ${told}`;
   }
 
   function best() {
@@ -132,25 +127,31 @@
     const winner = fit.reduce((top, job) => (!top || sign * measured(job, name) > sign * measured(top, name) ? job : top), null);
     const place = byId("sweep-winner");
     if (!winner) {
-      place.textContent = done.length ? `None of ${done.length} jobs has ${held} of at least ${least}.` : "No job has succeeded yet.";
+      place.textContent = done.length ? `None of ${done.length} jobs has ${called(held)} of at least ${least}.` : "No job has succeeded yet.";
       return;
     }
     const told = fields().map((path) => `${short(path)} ${text(winner.values[path])}`).join(", ");
     const link = element("a", told, { href: `/jobs/${winner.id}` });
-    const shown = [...new Set([name, held])].map((one) => `${one} ${scope.numbers.number(measured(winner, one))}`).join(", ");
+    const shown = [...new Set([name, held])].map((one) => `${called(one)} ${scope.numbers.number(measured(winner, one))}`).join(", ");
     const equal = fit.filter((job) => measured(job, name) === measured(winner, name)).length;
     const tied = equal > 1 ? `; ${equal - 1} more ${equal > 2 ? "are" : "is"} as good` : "";
     place.replaceChildren(link, `: ${shown} (${fit.length} of ${done.length} jobs fit${tied})`);
   }
 
+  // A job's name without the sweep's, with which all of them begin.
+  function own(job) {
+    const before = `${page.sweep.name} · `;
+    return (job.name || job.id).startsWith(before) ? job.name.slice(before.length) : job.name || job.id;
+  }
+
   function table() {
     const names = [...new Set([byId("sweep-measure").value, "test/accuracy", "norm/intrinsic"])].filter((name) => measures().includes(name));
     const head = element("tr", null);
-    head.append(...["Job", "State", ...fields().map(short), ...names].map((word) => element("th", word, { scope: "col" })));
+    head.append(...["Job", "State", ...fields().map(short), ...names.map(called)].map((word) => element("th", word, { scope: "col" })));
     const rows = page.sweep.jobs.map((job) => {
       const row = element("tr", null);
       const link = element("td", null);
-      link.append(element("a", job.name || job.id, { href: `/jobs/${job.id}` }));
+      link.append(element("a", own(job), { href: `/jobs/${job.id}` }));
       row.append(link, element("td", job.state), ...fields().map((path) => element("td", groupOf(job, path))));
       row.append(...names.map((name) => element("td", Number.isFinite(measured(job, name)) ? scope.numbers.number(measured(job, name)) : "–", { className: "number" })));
       return row;

@@ -21,7 +21,7 @@ from dash.development.base_component import Component
 
 from frontend import parts
 from frontend.api import Api, ApiError, Job, visitor
-from frontend.views import comparison, seeds
+from frontend.views import comparison, fields, load, seeds
 from frontend.views.differences import differing, flat
 from frontend.views.plotcard import furniture
 
@@ -57,11 +57,13 @@ async def fill(asked: dict[str, Any]) -> Any:
     """Empty plots, what the page's script needs to fill them, and the controls that come after."""
     api = visitor()
     try:
-        jobs, robust = await asyncio.gather(_jobs(api, asked), _robust(api))
+        jobs, robust, catalog = await asyncio.gather(
+            _jobs(api, asked), _robust(api), load.catalogue(api)
+        )
     except ApiError as error:
         return [comparison.head(0), parts.failed(error)]
     if jobs:
-        return _content(jobs, robust, asked["query"])
+        return _content(jobs, robust, fields.titles(catalog), asked["query"])
     choose = parts.button_link("Choose jobs", "/jobs?kind=train", filled=True)
     words = "Select jobs in the list and press Compare to lay their curves over each other."
     return [comparison.head(0), parts.empty(words, choose)]
@@ -94,8 +96,11 @@ async def _robust(api: Api) -> dict[str, float]:
     return found
 
 
-def _content(jobs: list[Job], robust: dict[str, float], query: dict[str, Any]) -> list[Component]:
+def _content(
+    jobs: list[Job], robust: dict[str, float], titles: fields.Titles, query: dict[str, Any]
+) -> list[Component]:
     apart = differing(jobs)
+    told_fields = fields.for_script(apart, titles)
     names = sorted({name for job in jobs for name in job["summary"] if "/progress" not in name})
     chosen = comparison.choice(names, list(apart), query)
     told = {
@@ -104,18 +109,20 @@ def _content(jobs: list[Job], robust: dict[str, float], query: dict[str, Any]) -
             for job, label in zip(jobs, comparison.labels(jobs), strict=True)
         ],
         "names": names,
-        "words": {name: comparison.called(name) for name in names},
+        "words": {name: comparison.called(name) for name in (*names, *comparison.DERIVED)},
+        **told_fields,
         "paths": list(apart),
         "choice": chosen,
     }
-    later = [comparison.controls(names, list(apart), chosen), comparison.pickers(names, chosen)]
+    controls = comparison.controls(names, told_fields["titles"], chosen)
+    later = [controls, comparison.pickers(names, chosen)]
     return [
         comparison.head(len(jobs)),
         html.Div(id=comparison.CONTROLS, className="card compare-controls"),
         seeds.note(jobs),
         html.Div(comparison.cards(chosen["names"]), id=comparison.CARDS),
         comparison.relations(list(apart)),
-        comparison.table(jobs, apart),
+        comparison.table(jobs, apart, titles),
         dcc.Store(id=TOLD, data=told),
         dcc.Store(id=LATER, data=later),
     ]

@@ -10,12 +10,11 @@ import dash
 from dash import ClientsideFunction, Input, Output, callback, clientside_callback, dcc, html
 from dash.development.base_component import Component
 
-from frontend import parts
+from frontend import parts, readings
 from frontend.api import visitor
 from frontend.plots import theme as themes
 from frontend.refusals import or_else
-from frontend.views import load
-from frontend.views.differences import short
+from frontend.views import comparison, fields, load
 from frontend.views.plotcard import furniture, plot_card
 
 ASKED, PAGE, LIVE = "sweep-asked", "sweep-page", "sweep-live"
@@ -40,13 +39,22 @@ def layout(sweep_id: str = "", **query: Any) -> Component:
 async def fill(asked: dict[str, Any]) -> Any:
     """The controls and empty plots; the page's script fills and renews them."""
     api = visitor()
-    sweep, attacks = await asyncio.gather(
-        api.sweep(asked["sweep"]), api.jobs(kind="attack", state="succeeded", limit=1000)
+    sweep, attacks, catalog = await asyncio.gather(
+        api.sweep(asked["sweep"]),
+        api.jobs(kind="attack", state="succeeded", limit=1000),
+        load.catalogue(api),
     )
-    robust = _robust(attacks["items"])
-    told = {"sweep": sweep, "robust": robust, "query": asked["query"]}
+    titles = fields.titles(catalog)
+    swept = {path: fields.swept(path, sweep["base"], titles) for path in sweep["grid"]}
+    told = {
+        "sweep": sweep,
+        "robust": _robust(attacks["items"]),
+        "query": asked["query"],
+        "titles": swept,
+        "words": _words(sweep),
+    }
     marks = {"data-sweep": json.dumps(told)}
-    parts_ = [_head(sweep), _progress(sweep), _result(), _best(), _table()]
+    parts_ = [_head(sweep, swept), _progress(sweep), _result(), _best(), _table()]
     return html.Div(parts_, id="sweep", **marks)
 
 
@@ -64,8 +72,14 @@ def _robust(attacks: list[Any]) -> dict[str, float]:
     return found
 
 
-def _head(sweep: dict[str, Any]) -> Component:
-    fields = [f"{short(path, sweep['base'])} ({len(v)})" for path, v in sweep["grid"].items()]
+def _words(sweep: dict[str, Any]) -> dict[str, str]:
+    """What measurements are called: those there are, and those that may come while jobs run."""
+    found = {name for job in sweep["jobs"] for name in job["summary"]}
+    return {name: comparison.called(name) for name in (*readings.WHOLE, "robust accuracy", *found)}
+
+
+def _head(sweep: dict[str, Any], swept: dict[str, str]) -> Component:
+    grid = [f"{swept[path]} ({len(values)})" for path, values in sweep["grid"].items()]
     cancel = html.Button(
         "Cancel all",
         id="sweep-cancel",
@@ -78,7 +92,7 @@ def _head(sweep: dict[str, Any]) -> Component:
     return parts.header(
         sweep["name"],
         crumbs=CRUMBS,
-        facts=f"{len(sweep['jobs'])} jobs · " + " × ".join(fields),
+        facts=f"{len(sweep['jobs'])} jobs · " + " × ".join(grid),
         actions=[compare, csv, cancel],
     )
 

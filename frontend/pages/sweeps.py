@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import dash
@@ -11,7 +12,7 @@ from dash.development.base_component import Component
 from frontend import parts
 from frontend.api import visitor
 from frontend.refusals import or_else
-from frontend.views.differences import short
+from frontend.views import fields, load
 
 PAGE, ASKED = "sweeps-page", "sweeps-asked"
 
@@ -31,25 +32,27 @@ def layout(**_: Any) -> Component:
 @callback(Output(PAGE, "children"), Input(ASKED, "data"))
 @or_else(lambda error, _: parts.failed(error))
 async def fill(_: Any) -> Component:
-    sweeps = await visitor().sweeps()
+    api = visitor()
+    sweeps, catalog = await asyncio.gather(api.sweeps(), load.catalogue(api))
+    titles = fields.titles(catalog)
     if not sweeps:
         launch = parts.button_link("Launch one", "/launch", filled=True)
         return parts.empty("A sweep runs a job for every combination of values you give.", launch)
     heads = [html.Th(word, scope="col") for word in ("Sweep", "Fields", "Jobs", "Done")]
     table = html.Table(
-        [html.Thead(html.Tr(heads)), html.Tbody([_row(sweep) for sweep in sweeps])],
+        [html.Thead(html.Tr(heads)), html.Tbody([_row(sweep, titles) for sweep in sweeps])],
         className="plain-table sweeps-table",
     )
     return parts.card(html.Div(table, className="table-place", tabIndex=0))
 
 
-def _row(sweep: dict[str, Any]) -> Component:
-    fields = ", ".join(short(path, sweep["base"]) for path in sweep["grid"])
+def _row(sweep: dict[str, Any], titles: fields.Titles) -> Component:
+    swept = ", ".join(fields.swept(path, sweep["base"], titles) for path in sweep["grid"])
     counts = ", ".join(f"{count} {state}" for state, count in sweep["counts"].items())
     return html.Tr(
         [
             html.Td(dcc.Link(sweep["name"], href=f"/sweeps/{sweep['id']}")),
-            html.Td(fields, className="about"),
+            html.Td(swept, className="about"),
             html.Td(counts),
             html.Td(f"{100 * sweep['done']:.0f} %", className="number"),
         ]

@@ -12,6 +12,7 @@ from dash.development.base_component import Component
 from frontend import parts, readings
 from frontend.api import Job
 from frontend.plots.definitions import DEFINITIONS, Definition
+from frontend.views import fields
 from frontend.views.plotcard import chart_card
 
 NAMES, CARDS = "compare-names", "compare-cards"
@@ -83,14 +84,15 @@ def _among(known: Sequence[str], asked: Any, otherwise: str) -> str:
 
 
 def controls(
-    names: Sequence[str], paths: Sequence[str], chosen: Mapping[str, Any]
+    names: Sequence[str], titles: Mapping[str, str], chosen: Mapping[str, Any]
 ) -> list[Component]:
+    """`titles`: of the fields in which the jobs differ."""
     return [
         _measures(names, chosen["names"]),
         html.Div([html.Span("x axis", className="compare-label"), _along(chosen["along"])]),
-        _select(COLOR, "Colour by", ["job", "none", *paths], chosen["color"]),
-        _select(DASH, "Dash by", ["none", *paths], chosen["dash"]),
-        _select(FACET, "Facet by", ["none", *paths], chosen["facet"]),
+        _select(COLOR, "Colour by", {"job": "job", "none": "none", **titles}, chosen["color"]),
+        _select(DASH, "Dash by", {"none": "none", **titles}, chosen["dash"]),
+        _select(FACET, "Facet by", {"none": "none", **titles}, chosen["facet"]),
         html.Div([html.Span("Smoothing", className="compare-label"), _smooth(chosen["smooth"])]),
         dmc.Switch(
             id=BAND,
@@ -103,7 +105,7 @@ def controls(
 
 
 def pickers(names: Sequence[str], chosen: Mapping[str, Any]) -> list[Component]:
-    every = [*names, *DERIVED]
+    every = {name: called(name) for name in (*names, *DERIVED)}
     return [
         _select(LEFT, "Across", every, chosen["left"]),
         _select(UP, "Up", every, chosen["up"]),
@@ -151,11 +153,11 @@ def _first_group(paths: Sequence[str]) -> str:
     return next((path for path in paths if path != "seed"), "job")
 
 
-def _select(id: str, label: str, data: Sequence[str], value: str) -> Component:
+def _select(id: str, label: str, data: Mapping[str, str], value: str) -> Component:
     return dmc.Select(
         id=id,
         label=label,
-        data=[{"value": one, "label": called(one)} for one in data],
+        data=[{"value": one, "label": words} for one, words in data.items()],
         value=value,
         allowDeselect=False,
         searchable=len(data) > 8,
@@ -183,9 +185,7 @@ def cards(names: Sequence[str]) -> Component:
 
 def called(name: str) -> str:
     """A measurement, or what is no measurement, in words: `test/accuracy` is "Test accuracy"."""
-    if "/" not in name:
-        return name
-    words = readings.words(name)
+    words = readings.words(name) if "/" in name else name
     return words[:1].upper() + words[1:]
 
 
@@ -226,7 +226,9 @@ def labels(jobs: Sequence[Job]) -> list[str]:
     return [" · ".join(name[same:]) for name in parts_]
 
 
-def table(jobs: Sequence[Job], apart: Mapping[str, Sequence[Any]]) -> Component:
+def table(
+    jobs: Sequence[Job], apart: Mapping[str, Sequence[Any]], titles: fields.Titles
+) -> Component:
     """The fields in which the specs differ, a column a job."""
     if not apart:
         return parts.card(html.P("The specs are the same in every field.", className="about"))
@@ -236,7 +238,7 @@ def table(jobs: Sequence[Job], apart: Mapping[str, Sequence[Any]]) -> Component:
         for job, label in zip(first, labels(jobs), strict=False)
     ]
     rows = [
-        html.Tr([html.Th(path, scope="row"), *(html.Td(_said(v)) for v in values[: len(first)])])
+        _row(path, [fields.value(path, one, titles) for one in values[: len(first)]], titles)
         for path, values in apart.items()
     ]
     header = html.Tr([html.Th("Field", scope="col"), *(html.Th(n, scope="col") for n in names)])
@@ -253,5 +255,6 @@ def table(jobs: Sequence[Job], apart: Mapping[str, Sequence[Any]]) -> Component:
     )
 
 
-def _said(value: Any) -> str:
-    return "–" if value is None else str(value)
+def _row(path: str, values: Sequence[str], titles: fields.Titles) -> Component:
+    name = html.Th(fields.words(path, titles), scope="row", title=path)
+    return html.Tr([name, *map(html.Td, values)])

@@ -43,18 +43,3 @@ def differing(jobs: Sequence[Job]) -> dict[str, list[Any]]:
     paths = dict.fromkeys(path for spec in specs for path in spec)
     found = {path: [spec.get(path) for spec in specs] for path in paths}
     return {path: values for path, values in found.items() if len(set(map(str, values))) > 1}
-
-
-def short(path: str, base: Mapping[str, Any]) -> str:
-    """A swept field in few words: `spec.methods.1.strength` is "weissi strength" where the request
-    `base` has weissi at that place."""
-    value: Any = base
-    named = ""
-    for part in path.split("."):
-        value = value[int(part)] if isinstance(value, list) else (value or {}).get(part)
-        if part.isdigit() and isinstance(value, Mapping):
-            named = str(value.get("name", ""))
-    last = path.rsplit(".", 1)[-1]
-    if named and not last.isdigit():
-        return f"{named} {last}"
-    return ".".join(path.removeprefix("spec.").split(".")[-2:])

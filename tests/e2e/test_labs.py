@@ -20,6 +20,8 @@ WALK = """() => (document.querySelector('#card-shift-walk .js-plotly-plot')?.dat
     .filter((trace) => trace.x.length > 1).map((trace) => [trace.name, trace.line.dash])"""
 CHART = "document.querySelector('#card-cmp-train-loss .chart')?.chart"
 POINTS = f"() => {CHART}?.spec?.marks[0]?.x ?? []"
+AXES = """() => (document.querySelector('#card-cmp-parallel .chart')?.chart?.spec?.texts ?? [])
+    .map((one) => one.words)"""
 RANGE = f"() => {CHART}.frames[0].x"
 
 
@@ -160,7 +162,7 @@ def test_a_sweep_from_the_form_reaches_its_page_and_names_the_best_job(
     page.wait_for_url(re.compile(r"/sweeps/[a-z0-9]+"))
     expect(page.locator("#sweep-said")).to_have_text("4 succeeded", timeout=90_000)
     expect(page.locator("#sweep-winner")).to_contain_text("4 of 4 jobs fit")
-    best = re.compile(r"optimizer\.lr 0\.1, seed [01]")
+    best = re.compile(r"Learning rate 0\.1, Seed [01]")
     expect(page.locator("#sweep-winner a")).to_have_text(best)
     expect(page.locator("#sweep-jobs tr")).to_have_count(5)
     expect(page.locator("#sweep-jobs a").first).to_have_text(re.compile(r"0\.001.*0"))
@@ -169,8 +171,17 @@ def test_a_sweep_from_the_form_reaches_its_page_and_names_the_best_job(
     page.wait_for_url(re.compile(r"/compare"))
     until(lambda: len(page.evaluate(LINES, "cmp-train-loss")) == 4, 90, "not a line a job")
     apart = page.locator("table").filter(has_text="Field")
-    expect(apart.get_by_role("rowheader")).to_have_text(["optimizer.lr", "seed"])
+    expect(apart.get_by_role("rowheader")).to_have_text(["Learning rate", "Seed"])
     expect(apart.get_by_role("columnheader")).to_have_count(5)
+    expect(page.locator("#card-cmp-train-loss .chart-legend-title")).to_have_text("Learning rate")
+    words = "Learning rate (log)"
+    until(lambda: words in page.evaluate(AXES), 90, "an axis without its words")
+
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(page.url + "&facet=optimizer.lr")
+    chart = page.locator("#card-cmp-train-loss .plot-place")
+    expect(chart).to_have_attribute("data-rows", "")
+    assert chart.evaluate("(e) => e.clientHeight") >= 400, "a facet a row needs a row's height"
 
 
 def test_a_zoom_on_compare_shows_every_point_and_a_double_click_the_whole(

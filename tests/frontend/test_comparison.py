@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from frontend.views import comparison
-from frontend.views.differences import differing, flat, short
+from frontend.views.differences import differing, flat
 
 
 def job(**spec: Any) -> Any:
@@ -56,21 +54,6 @@ def test_how_a_run_was_watched_does_not_tell_jobs_apart() -> None:
     assert not differing([job(log_every=1, diagnostics=[]), job(log_every=5, diagnostics=[])])
 
 
-@pytest.mark.parametrize(
-    ("path", "words"),
-    [
-        ("spec.methods.1.strength", "weissi strength"),
-        ("spec.optimizer.lr", "optimizer.lr"),
-        ("spec.seed", "seed"),
-        ("spec.methods.1", "methods.1"),
-    ],
-)
-def test_a_swept_field_in_few_words(path: str, words: str) -> None:
-    methods = [{"name": "cross_entropy"}, {"name": "weissi", "strength": 1}]
-    base = {"spec": {"methods": methods, "optimizer": {"name": "sgd", "lr": 1}, "seed": 0}}
-    assert short(path, base) == words
-
-
 def test_the_address_chooses_measurements_among_those_there_are() -> None:
     names = ["a", "norm/intrinsic", "test/accuracy", "train/loss"]
     assert comparison.shown(names, {"name": "a,unknown"}) == ["a"]
@@ -85,7 +68,7 @@ def test_a_cards_key_has_letters_and_numbers_only() -> None:
 
 def test_a_measurement_is_called_by_its_words_and_its_definition_by_its_name() -> None:
     assert comparison.called("train/loss") == "Training loss with penalties (nats)"
-    assert comparison.called("robust accuracy") == "robust accuracy"
+    assert comparison.called("robust accuracy") == "Robust accuracy"
     cards = str(comparison.cards(["train/loss", "diagnostic/tomorrow/new_thing"]))
     assert "In REST and in files: train/loss." in cards
     assert "In REST and in files: diagnostic/tomorrow/new_thing." in cards
@@ -106,5 +89,5 @@ def test_names_that_begin_alike_are_shortened_to_what_differs() -> None:
 def test_a_comparison_of_like_specs_says_so_and_others_have_a_row_a_field() -> None:
     jobs = [job(seed=0, epochs=1), job(seed=1, epochs=1)]
     apart = differing(jobs)
-    assert "seed" in str(comparison.table(jobs, apart))
-    assert "the same in every field" in str(comparison.table(jobs[:1], {}))
+    assert "Seed" in str(comparison.table(jobs, apart, {}))
+    assert "the same in every field" in str(comparison.table(jobs[:1], {}, {}))

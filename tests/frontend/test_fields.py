@@ -1,0 +1,56 @@
+"""What fields of specs and their values are called."""
+
+from __future__ import annotations
+
+import pytest
+
+from frontend.views import fields
+
+TITLES = {"cross_entropy": "Cross-entropy", "weissi": "WEISSI", "mlp": "MLP", "pgd": "PGD"}
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("methods.weissi.strength", "WEISSI strength"),
+        ("methods.weight_noise.std", "weight noise std"),
+        ("methods.adversarial.attack.eps", "adversarial attack ε"),
+        ("methods", "Methods"),
+        ("dataset", "Data set"),
+        ("optimizer.lr", "Learning rate"),
+        ("seed", "Seed"),
+    ],
+)
+def test_a_field_is_called_by_titles_and_words(path: str, words: str) -> None:
+    assert fields.words(path, TITLES) == words
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        ("spec.methods.1.strength", "WEISSI strength"),
+        ("spec.methods.1", "Methods 2"),
+        ("spec.optimizer.lr", "Learning rate"),
+    ],
+)
+def test_a_swept_field_is_called_by_what_stands_at_its_place(path: str, words: str) -> None:
+    base = {"spec": {"methods": [{"name": "cross_entropy"}, {"name": "weissi", "strength": 1}]}}
+    assert fields.swept(path, base, TITLES) == words
+
+
+def test_values_are_titles_where_they_name_entries() -> None:
+    assert fields.value("methods", "cross_entropy + weissi", TITLES) == "Cross-entropy + WEISSI"
+    assert fields.telling("methods", "cross_entropy + weissi", TITLES) == "WEISSI"
+    assert fields.telling("methods", "cross_entropy", TITLES) == "Cross-entropy alone"
+    assert fields.value("model", "mlp", TITLES) == "MLP"
+    assert fields.value("model", "tomorrow_net", TITLES) == "tomorrow net"
+    assert fields.value("model.bias", True, TITLES) == "yes"
+    assert fields.value("methods.weissi.strength", None, TITLES) == "–"
+
+
+def test_the_script_is_told_only_of_values_that_have_other_words() -> None:
+    apart = {"model.bias": [True, False, None], "methods.weissi.strength": [0.1, 1e-05]}
+    told = fields.for_script(apart, TITLES)
+    assert told["titles"] == {"model.bias": "Bias", "methods.weissi.strength": "WEISSI strength"}
+    assert told["said"]["model.bias"] == {"true": "yes", "false": "no"}
+    assert told["said"]["methods.weissi.strength"] == {}
