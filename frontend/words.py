@@ -6,6 +6,8 @@ import math
 from datetime import UTC, datetime
 from typing import Any
 
+JOINT = "\N{NO-BREAK SPACE}"
+"""Between thousands: no line ends within a number."""
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
@@ -21,7 +23,7 @@ def number(value: Any, digits: int = 3) -> str:
     mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
     exponent = int(power)
     if -3 <= exponent < 6:
-        return f"{value:,.{max(digits - 1 - exponent, 0)}f}".replace(",", " ").replace("-", "−")
+        return f"{value:,.{max(digits - 1 - exponent, 0)}f}".replace(",", JOINT).replace("-", "−")
     raised = str(exponent).translate(_SUPERSCRIPT)
     return f"{mantissa} × 10{raised}".replace("-", "−")
 
@@ -41,7 +43,7 @@ def count(value: Any) -> str:
         return f"{value / 1e9:.3g} billion"
     if abs(value) >= 1e6:
         return f"{value / 1e6:.3g} million"
-    return f"{value:,.0f}".replace(",", " ")
+    return f"{value:,.0f}".replace(",", JOINT)
 
 
 def size(value: Any) -> str:

@@ -132,7 +132,8 @@
     mark.meta.time.push(item.seconds);
     const along = gd.layout.meta.along;
     const x = { step: item.step, epoch: item.epoch, time: item.seconds }[along];
-    window.setTimeout(() => Plotly.extendTraces(gd, { x: [[x]], y: [[height]], text: [[words]] }, [index]));
+    const side = `middle ${x < (gd._fullLayout.xaxis.range[0] + gd._fullLayout.xaxis.range[1]) / 2 ? "right" : "left"}`;
+    window.setTimeout(() => Plotly.extendTraces(gd, { x: [[x]], y: [[height]], text: [[words]], textposition: [[side]] }, [index]));
   }
 
   // After a change of scale or measure: while a job runs the ranges are ours again.

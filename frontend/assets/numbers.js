@@ -6,6 +6,7 @@
   "use strict";
 
   const scope = (window.normscope = window.normscope || {});
+  const JOINT = "\u00a0"; // between thousands: no line ends within a number
   const SUPERSCRIPT = { "-": "⁻", 0: "⁰", 1: "¹", 2: "²", 3: "³", 4: "⁴", 5: "⁵", 6: "⁶", 7: "⁷", 8: "⁸", 9: "⁹" };
   const INFINITE = { inf: Infinity, "-inf": -Infinity };
 
@@ -34,7 +35,7 @@
   function joined(text, kept) {
     const [whole, part = ""] = text.split(".");
     const rest = kept(part);
-    return whole.replace(/\B(?=(\d{3})+$)/g, " ") + (rest ? `.${rest}` : "");
+    return whole.replace(/\B(?=(\d{3})+$)/g, JOINT) + (rest ? `.${rest}` : "");
   }
 
   const raised = (exponent) => String(exponent).replace(/[-\d]/g, (sign) => SUPERSCRIPT[sign]);

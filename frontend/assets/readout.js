@@ -16,7 +16,7 @@
     first: (page, name) => number(page.first[name]),
     times: (page, name) => {
       const [over, under] = name.split(" ").map((part) => page.latest[part]);
-      return under > 0 && Number.isFinite(over) ? number(over / under, 2) : null;
+      return under > 0 && Number.isFinite(over) ? `${number(over / under, 2)} × the largest measured` : null;
     },
   };
 

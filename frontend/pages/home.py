@@ -44,7 +44,7 @@ def layout(**_: Any) -> Component:
                 actions=start,
                 under=html.P(LEAD, className="lead"),
             ),
-            html.Div([parts.skeleton(130)] * 3, id=ids.HOME_PRESETS, className="guides"),
+            html.Div([parts.skeleton(184)] * 3, id=ids.HOME_PRESETS, className="guides"),
             html.P(FURTHER, className="further"),
             html.Div(
                 [

@@ -246,7 +246,7 @@ def _broken(
         text=words,
         name="not finite",
         mode="markers+text",
-        textposition="middle left",
+        textposition=[_inwards(series, at) for at in meta["step"]],
         textfont={"size": 11.5, "color": look.ink},
         marker={"symbol": "x", "size": 9, "color": look.ink},
         hovertemplate="%{text}<extra></extra>",
@@ -254,3 +254,9 @@ def _broken(
         showlegend=False,
         meta=meta,
     )
+
+
+def _inwards(series: Mapping[str, Series], step: int) -> str:
+    """The side of a cross that is towards the middle of its plot."""
+    last = max((found.step[-1] for found in series.values() if found.step), default=0)
+    return "middle right" if 2 * step < last else "middle left"

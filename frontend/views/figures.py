@@ -15,6 +15,9 @@ from frontend.plots.board import expected
 from frontend.plots.series import Series
 from frontend.views.head import attack_words
 
+UNBOUND = "on the largest input gradient"
+"""What the bound is told with until there are two numbers to divide."""
+
 
 def figures(job: Job, series: Mapping[str, Series], robust: Component | None) -> list[Component]:
     """Of what is measured, and of nothing else."""
@@ -59,14 +62,15 @@ def _intrinsic(last: Mapping[str, Any], series: Mapping[str, Series]) -> Compone
 
 def _bound(last: Mapping[str, Any]) -> Component:
     bound, largest = last.get("gradient/bound_max"), last.get("gradient/input_max")
-    numbers = isinstance(bound, int | float) and isinstance(largest, int | float)
-    ratio = words.number(bound / largest, 2) if numbers and largest else "–"
+    ratio = UNBOUND
+    if isinstance(bound, int | float) and isinstance(largest, int | float) and largest:
+        ratio = f"{words.number(bound / largest, 2)} × the largest measured"
     names = "gradient/bound_max gradient/input_max"
     times = html.Span(ratio, **{"data-value": names, "data-format": "times"})
     return parts.figure(
         "Bound",
         _live("gradient/bound_max", "number", last),
-        html.Span([times, " × the largest measured"]),
+        times,
     )
 
 

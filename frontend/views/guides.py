@@ -65,7 +65,7 @@ GUIDES = (
         (0,),
         "/lab/attack?job={}",
         "The pictures: the digit as it is, what was added to it, and the two together; beneath "
-        "what the network answers. Raise ε until the answer turns, then try another example. The "
+        "what the network answers. Move ε to where the answer turns, then try another example. The "
         "form below attacks the whole test set.",
     ),
     Guide(

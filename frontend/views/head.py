@@ -245,7 +245,7 @@ def failure(job: Job) -> Component | None:
         message = job.get("message")
         return html.P(message, className="card told") if message else None
     step = error.get("step")
-    where = f" at step {step:,}".replace(",", " ") if step is not None else ""
+    where = f" at step {words.count(step)}" if step is not None else ""
     advice = ADVICE.get(error.get("code", ""), "The details below say more. Clone it to try again.")
     details = error.get("details")
     return html.Section(

@@ -172,6 +172,9 @@ def test_the_whole_catalogue_is_there_soon_and_a_card_unfolds(
     assert card.locator("table").count() == 0
     card.get_by_text("Definition").click()
     expect(card.locator("table")).to_contain_text("strength")
+    page.set_viewport_size({"width": 390, "height": 844})
+    room = card.locator(".scroll").evaluate("(e) => e.clientWidth - e.scrollWidth")
+    assert room == 0, "a phone cuts what a parameter is"
     page.get_by_label("Search the catalogue").fill("sam")
     expect(page.locator("article h3").first).to_have_text("SAM")
     expect(page.locator("#dataset-digits")).to_have_count(0)

@@ -57,7 +57,9 @@ def test_readings_stand_under_the_diagnostic_of_their_step(catalog: Catalog) -> 
 
 
 def test_a_card_says_on_what_its_numbers_were_taken(shown: list[Any]) -> None:
-    assert "Up to 1 000 training examples that the loss is taken over." in text(shown)
+    assert "Up to 1\N{NO-BREAK SPACE}000 training examples that the loss is taken over." in text(
+        shown
+    )
 
 
 def test_every_reading_says_what_shifts_of_scale_do_to_it(shown: list[Any]) -> None:

@@ -193,7 +193,7 @@ def test_a_waiting_job_says_why() -> None:
 def test_a_failure_tells_the_step_the_reason_and_what_to_do() -> None:
     error = {"code": "diverged", "message": "weissi became nan", "step": 1312, "details": "trace"}
     shown = text(head.failure(job(state="failed", error=error)))
-    assert "failed at step 1 312" in shown
+    assert "failed at step 1\N{NO-BREAK SPACE}312" in shown
     assert "weissi became nan" in shown
     assert "smaller learning rate" in shown
     assert "trace" in shown
@@ -213,6 +213,8 @@ def test_figures_are_named_for_the_script_and_say_what_they_mean() -> None:
     words = [text(one) for one in shown]
     assert words[0].startswith("Test accuracy92.8 %")
     assert words[3] == "Bound12527 × the largest measured"
+    waiting = [text(one) for one in figures.figures(job(spec=spec, summary={}), {}, None)]
+    assert waiting[3] == "Bound–on the largest input gradient"
     named = {getattr(part, "data-value", None) for one in shown for part in parts(one)}
     assert {"test/accuracy", "norm/intrinsic", "gradient/bound_max gradient/input_max"} <= named
 

@@ -60,6 +60,14 @@ def test_what_is_not_finite_is_a_gap_and_a_cross(word: str) -> None:
     assert not cross.showlegend
 
 
+def test_a_cross_at_the_edge_has_its_words_towards_the_middle() -> None:
+    steps = [point("loss", step, 1.0 if step not in (0, 9) else "nan") for step in range(10)]
+    other = [point("other", step, 1.0 if step < 9 else "inf") for step in range(10)]
+    drawn = [Line("loss", "loss", "ink"), Line("other", "other", "ink")]
+    cross = lines(LIGHT, drawn, gather([*steps, *other]), YAxis("loss")).data[-1]
+    assert list(cross.textposition) == ["middle right", "middle left"]
+
+
 def test_axes_are_named_with_their_units() -> None:
     found = gather([point("g", 1, 0.5)])
     drawn = [Line("g", "mean", "sky")]

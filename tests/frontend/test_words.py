@@ -15,7 +15,7 @@ from frontend.settings import Settings
     ("value", "text"),
     [
         (0.12345, "0.123"),
-        (1234.5, "1 234"),
+        (1234.5, "1\N{NO-BREAK SPACE}234"),
         (-2.5, "−2.50"),
         (1.2e-4, "1.20 × 10⁻⁴"),
         (3e9, "3.00 × 10⁹"),
@@ -46,7 +46,7 @@ def test_durations(seconds: Any, text: str) -> None:
 
 def test_shares_counts_and_sizes() -> None:
     assert words.percent(0.9284) == "92.8 %"
-    assert words.count(26122) == "26 122"
+    assert words.count(26122) == "26\N{NO-BREAK SPACE}122"
     assert words.count(3.4e6) == "3.4 million"
     assert words.size(1.24e6) == "1.2 MB"
     assert words.size(640e6) == "640 MB"
