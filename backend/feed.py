@@ -82,6 +82,10 @@ class Feed(ABC):
     def sent(self, news: News) -> bytes | None: ...
 
 
+class Trimmed(Exception):
+    """Meanwhile the recorder has recorded and dropped what a viewer would have read next."""
+
+
 class JobFeed(Feed):
     """The measurements and states of some jobs, from where a viewer is."""
 
@@ -96,23 +100,34 @@ class JobFeed(Feed):
                 yield sent
 
     async def _history(self, job: str) -> AsyncIterator[bytes]:
-        """What is recorded, then what only the stream has, then the state as it was before."""
-        row = await run_sync(self._read, lambda c: jobs.get(c, job))
-        if row is None:
+        """What was told, then the state as it was before."""
+        while (row := await self._row(job)) is not None:
+            try:
+                async for batch in self._told(job, row):
+                    if (sent := self.sent(batch)) is not None:
+                        yield sent
+            except Trimmed:
+                continue
+            yield message("state", self._id(), orjson.dumps(job_document(row)))
             return
-        place: str | None = row["stream_id"]
+
+    async def _told(self, job: str, row: jobs.Row) -> AsyncIterator[Batch]:
+        """What is recorded, then what only the stream has. Raises Trimmed."""
         async for items in self._recorded(job):
             trace = _trace(row, items) if self.cursors[job] == Cursor() else None
             for batch in _of_attempts(job, items, trace):
-                if (sent := self.sent(batch)) is not None:
-                    yield sent
+                yield batch
+        place: str | None = row["stream_id"]
         while place is not None:
-            page = await self.hub.told_after(job, place)
-            place = page[0][0] if page else None
-            for batch in page[0][1] if page else ():
-                if (sent := self.sent(batch)) is not None:
-                    yield sent
-        yield message("state", self._id(), orjson.dumps(job_document(row)))
+            told = await self.hub.told_after(job, place)
+            if not told.whole and (await self._row(job) or row)["stream_id"] != row["stream_id"]:
+                raise Trimmed
+            for batch in told.batches:
+                yield batch
+            place = told.place
+
+    async def _row(self, job: str) -> jobs.Row | None:
+        return await run_sync(self._read, lambda c: jobs.get(c, job))
 
     async def _recorded(self, job: str) -> AsyncIterator[list[Item]]:
         at: Cursor | None = self.cursors[job]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -29,6 +30,8 @@ log = logging.getLogger(__name__)
 
 BLOCK_MS = 5_000
 AGAIN_S = 0.25
+STANDSTILL_S = 30.0
+"""Half of what the recorder leaves in a stream."""
 MOST_ENTRIES = 500
 MOST_WAITING = 20_000
 """Points that may wait for a slow viewer; beyond, it catches up from the store."""
@@ -69,6 +72,16 @@ class State:
     id: str
     job: str
     data: bytes
+
+
+@dataclass(frozen=True)
+class Told:
+    """A page of a stream after a place, and where the next begins. It is `whole` where the place
+    itself is still in the stream; else the recorder may have trimmed what came next."""
+
+    batches: Sequence[Batch]
+    place: str | None
+    whole: bool
 
 
 News = Batch | State
@@ -141,7 +154,7 @@ class Hub:
         return len(self._viewers)
 
     async def __aenter__(self) -> Self:
-        self._loop = asyncio.get_running_loop()
+        self._loop, self._heard = asyncio.get_running_loop(), time.monotonic()
         self.redis, self._reading = _client(self._url, 3), _client(self._url, 10)
         self._task = asyncio.create_task(self._read())
         return self
@@ -207,6 +220,7 @@ class Hub:
             self._places[STATES] = await self.newest_state()
         asked: Any = {self._wake: "0-0", **self._places}
         found: Any = await self._reading.xread(asked, count=MOST_ENTRIES, block=BLOCK_MS)
+        self._hear()
         reply = dict(found)
         states = reply.pop(STATES, [])
         for key, entries in reply.items():
@@ -216,6 +230,13 @@ class Hub:
         self._move(STATES, states)  # last: a state speaks of what was told before
         for state in (_state(entry) for entry in states):
             self._announce(state)
+
+    def _hear(self) -> None:
+        """After a standstill what is recorded may be trimmed, and everybody has to catch up."""
+        before, self._heard = self._heard, time.monotonic()
+        if self._heard - before > STANDSTILL_S:
+            for viewer in self._viewers:
+                viewer.miss()
 
     def _move(self, key: str, entries: Sequence[tuple[str, Any]]) -> None:
         if entries and (key in self._places or key == self._wake):
@@ -232,10 +253,12 @@ class Hub:
             if state is not None and (viewer.jobs is None or state.job in viewer.jobs):
                 viewer.offer(state)
 
-    async def told_after(self, job: str, place: str) -> list[tuple[str, list[Batch]]]:
-        """A page of what the job's stream has after a place, with the place to go on from."""
-        entries: Any = await self.redis.xrange(stream_key(job), f"({place}", count=MOST_ENTRIES)
-        return [(entries[-1][0], batches(entries))] if entries else []
+    async def told_after(self, job: str, place: str) -> Told:
+        """A page of what the job's stream has after a place."""
+        entries: Any = await self.redis.xrange(stream_key(job), place, count=MOST_ENTRIES)
+        whole = bool(entries) and entries[0][0] == place
+        new = entries[1:] if whole else entries
+        return Told(batches(new), new[-1][0] if new else None, whole)
 
     async def newest_state(self) -> str:
         return await self._newest(STATES)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import threading
 import time
 from pathlib import Path
@@ -9,6 +11,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from backend import hub
+from backend.cursor import Cursor
+from backend.feed import JobFeed
+from backend.hub import MOST_ENTRIES, Hub
 from backend.queue import Queue
 from backend.recorder import Recorder
 from backend.store import jobs
@@ -19,6 +25,7 @@ from tests.backend.test_store import add
 from tests.broker import running_broker
 from worker.contract.events import Teller
 from worker.contract.settings import Settings
+from worker.contract.wire import stream_key
 
 
 def record(recorder: Recorder, turns: int = 4) -> None:
@@ -149,6 +156,65 @@ def test_a_slow_viewer_catches_up_from_the_store(
                 record(recorder, 1)
         second, _ = points(found, teller.seq)
     assert first + second == list(range(2, teller.seq + 1))
+
+
+def test_a_viewer_slower_than_the_recorder_trims_loses_nothing(
+    settings: Settings, store: Store, queue: Queue
+) -> None:
+    """It reads a page of the stream; before its next, all there is is recorded and dropped."""
+    add(store, "a")
+    teller = begin(queue, "a", MOST_ENTRIES + 100)
+    recorder = Recorder(store, queue)
+
+    async def watched() -> list[int]:
+        seen: list[int] = []
+        async with Hub(queue.url) as hub:
+            async for sent in JobFeed(hub, store, {"a": Cursor()}).messages():
+                if sent.startswith(b"event: measured"):
+                    data = json.loads(sent.split(b"data: ")[1])
+                    seen += [item["seq"] for item in data["items"]]
+                    if len(seen) < 2 * MOST_ENTRIES:
+                        record(recorder, 10)
+                        queue.redis.xtrim(
+                            stream_key("a"), minid=recorder._places["a"], approximate=False
+                        )
+                        measure(queue, teller, 5)
+                elif sent.startswith(b"event: state"):
+                    break
+        return seen
+
+    assert asyncio.run(watched()) == list(range(2, teller.seq + 1))
+
+
+def test_after_a_standstill_of_the_api_a_viewer_missed_nothing(
+    settings: Settings, store: Store, queue: Queue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was told meanwhile is recorded and dropped before the hub reads it."""
+    monkeypatch.setattr(hub, "STANDSTILL_S", 0.5)
+    add(store, "a")
+    teller = begin(queue, "a", 5)
+    recorder = Recorder(store, queue)
+
+    async def watched() -> list[int]:
+        seen: list[int] = []
+        async with Hub(queue.url) as reader:
+            async for sent in JobFeed(reader, store, {"a": Cursor()}).messages():
+                if sent.startswith(b"event: measured"):
+                    data = json.loads(sent.split(b"data: ")[1])
+                    seen += [item["seq"] for item in data["items"]]
+                    if seen[-1] >= 41:
+                        break
+                elif sent.startswith(b"event: state") and teller.seq == 11:
+                    await asyncio.sleep(0.1)  # the hub waits for news now
+                    measure(queue, teller, 15)
+                    record(recorder, 10)
+                    queue.redis.xtrim(
+                        stream_key("a"), minid=recorder._places["a"], approximate=False
+                    )
+                    time.sleep(0.6)
+        return seen
+
+    assert asyncio.run(asyncio.wait_for(watched(), 60)) == list(range(2, 42))
 
 
 def test_states_follow_the_measurements_they_speak_of(
