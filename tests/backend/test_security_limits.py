@@ -69,7 +69,8 @@ def test_one_token_asks_too_often_and_others_go_on(
     with visiting(settings, store, queue) as client:
         assert client.get("/me", headers=alice).status_code == 200
         refused = client.get("/me", headers=alice)
-        assert (refused.status_code, refused.headers["retry-after"]) == (429, "10")
+        assert refused.status_code == 429
+        assert 5 <= int(refused.headers["retry-after"]) <= 10, "ten seconds, some of which passed"
         assert refused.headers["content-type"] == "application/problem+json"
         assert client.get("/me", headers=AUTH).status_code == 200
         assert client.get("/healthz").status_code == 200
