@@ -252,7 +252,7 @@ def test_compare_of_a_running_job_ends_with_every_point(page: Page, explorer: Ex
 
 
 def test_resume_makes_a_cancelled_job_succeed(page: Page, explorer: Explorer) -> None:
-    job = train(explorer, epochs=250)
+    job = train(explorer, epochs=600)
     with explorer.client() as client:
         until(
             lambda: (client.get(f"/jobs/{job}").json()["progress"] or {}).get("step", 0) > 100,
