@@ -17,7 +17,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backend.cursor import Cursor, format_many
 from backend.documents import job_document
-from backend.hub import Batch, Hub, News, State, Viewer
+from backend.hub import Hub, Viewer
+from backend.news import Batch, News, State
 from backend.store import after, jobs
 from backend.store.engine import Store
 from backend.store.measurements import Item

@@ -9,21 +9,18 @@ import asyncio
 import logging
 import time
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, Self
 from uuid import uuid4
 
-import orjson
 from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
-from backend.cursor import Cursor
-from worker.contract.events import measurements
+from backend.news import Batch, News, State, batches, state_of
 from worker.contract.wire import STATES, stream_key
 
 log = logging.getLogger(__name__)
@@ -38,43 +35,6 @@ MOST_WAITING = 20_000
 
 
 @dataclass(frozen=True)
-class Batch:
-    """Measurements that one attempt of a job told together, in order; with the first of them, the
-    trace that they belong to."""
-
-    job: str
-    attempt: int
-    items: Sequence[Mapping[str, Any]]
-    trace: str | None = None
-
-    @property
-    def last(self) -> Cursor:
-        return Cursor(self.attempt, int(self.items[-1]["seq"]))
-
-    @cached_property
-    def data(self) -> bytes:
-        """As JSON, made once for all viewers."""
-        return orjson.dumps({"job": self.job, "attempt": self.attempt, "items": self.items})
-
-    def beyond(self, cursor: Cursor) -> Batch | None:
-        """What of it comes after the cursor; nothing of an older attempt."""
-        if self.attempt < cursor.attempt or self.last <= cursor:
-            return None
-        if Cursor(self.attempt, int(self.items[0]["seq"])) > cursor:
-            return self
-        return Batch(self.job, self.attempt, [i for i in self.items if i["seq"] > cursor.seq])
-
-
-@dataclass(frozen=True)
-class State:
-    """A job's document as JSON, and its place in the stream of states."""
-
-    id: str
-    job: str
-    data: bytes
-
-
-@dataclass(frozen=True)
 class Told:
     """A page of a stream after a place, and where the next begins. It is `whole` where the place
     itself is still in the stream; else the recorder may have trimmed what came next."""
@@ -82,9 +42,6 @@ class Told:
     batches: Sequence[Batch]
     place: str | None
     whole: bool
-
-
-News = Batch | State
 
 
 class Viewer:
@@ -228,7 +185,7 @@ class Hub:
             self._share(batches(entries))
             await asyncio.sleep(0)  # whoever asks the API something need not wait for all streams
         self._move(STATES, states)  # last: a state speaks of what was told before
-        for state in (_state(entry) for entry in states):
+        for state in (state_of(entry) for entry in states):
             self._announce(state)
 
     def _hear(self) -> None:
@@ -270,36 +227,7 @@ class Hub:
     async def states_after(self, place: str) -> list[State]:
         """The states that were told after a place."""
         entries: Any = await self.redis.xrange(STATES, f"({place}")
-        return [state for entry in entries if (state := _state(entry)) is not None]
-
-
-def batches(entries: Sequence[tuple[str, Mapping[str, str]]]) -> list[Batch]:
-    """The measurements of stream entries, those of one attempt together, each once: an entry is
-    told again where nobody knows whether the broker had it when it went."""
-    found: list[tuple[str, int, list[Mapping[str, Any]]]] = []
-    traces: dict[tuple[str, int], str | None] = {}
-    for id, fields in entries:
-        try:
-            for event in orjson.loads(fields.get("events", "[]")):
-                if event["type"] == "measured" and event["values"]:
-                    job, attempt = event["job"], event["attempt"]
-                    if not found or found[-1][:2] != (job, attempt):
-                        found.append((job, attempt, []))
-                    traces.setdefault((job, attempt), fields.get("trace"))
-                    items = found[-1][2]
-                    last = items[-1]["seq"] if items else 0
-                    items.extend(item for item in measurements(event) if item["seq"] > last)
-        except (ValueError, KeyError, TypeError, AttributeError):
-            log.error("entry %s cannot be read", id)
-    return [Batch(*told[:2], told[2], traces.pop(told[:2], None)) for told in found]
-
-
-def _state(entry: tuple[str, Mapping[str, str]]) -> State | None:
-    data = entry[1].get("job", "").encode()
-    try:
-        return State(entry[0], str(orjson.loads(data)["id"]), data)
-    except (ValueError, KeyError, TypeError):
-        return None
+        return [state for entry in entries if (state := state_of(entry)) is not None]
 
 
 def _client(url: str, timeout: float) -> Redis:
