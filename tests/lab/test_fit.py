@@ -162,10 +162,13 @@ def test_cancelling_keeps_the_network_and_says_when(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("every", [1, 50, "auto"])
+@pytest.mark.parametrize("power", [{}, {"q": 8}, {"p": 8, "q": 8}, {"p": 1, "q": 8}], ids=str)
 @pytest.mark.filterwarnings("ignore:overflow")
-def test_a_diverging_run_shows_it_and_names_term_and_step(every: int | str) -> None:
+def test_a_diverging_run_shows_it_and_names_term_and_step(
+    every: int | str, power: dict[str, int]
+) -> None:
     spec = {**DIGITS, "optimizer": {"name": "sgd", "lr": 100}, "log_every": every, "epochs": 20}
-    spec["methods"] = [{"name": "cross_entropy"}, {"name": "lp", "strength": 5}]
+    spec["methods"] = [{"name": "cross_entropy"}, {"name": "lp", "strength": 5, **power}]
     events: list[AnyEvent] = []
     with pytest.raises(Diverged) as caught:
         events.extend(iter_into(fit(spec), events))

@@ -13,7 +13,7 @@ from tests.laws.fitting import fitting
 from worker.contract.events import Measured
 from worker.contract.spec import TrainSpec
 from worker.lab import fit
-from worker.lab.core.losses import Losses, Roots, backward
+from worker.lab.core.losses import Losses, Roots, backward, detached
 from worker.lab.core.method import Method
 from worker.lab.core.penalty import Penalty
 from worker.lab.core.point import Point
@@ -120,4 +120,4 @@ def losses(name: str, factor: float) -> Tensor:
     torch.manual_seed(0)
     step = Step(model, on, 0, 1, on.train.y, at, at, torch.Generator().manual_seed(0))
     roots, _ = Losses(methods).terms(step)
-    return torch.cat([loss.detach().reshape(-1) for loss, _ in roots])
+    return torch.cat([torch.as_tensor(detached(loss)).reshape(-1) for loss, _ in roots])

@@ -47,11 +47,12 @@ class Group:
         return self.stopped
 
     def join(
-        self, weights: Sequence[nn.Parameter], terms: dict[str, Tensor], part: Part
-    ) -> dict[str, Tensor]:
+        self, weights: Sequence[nn.Parameter], terms: dict[str, Tensor | float], part: Part
+    ) -> dict[str, Tensor | float]:
         """Add the parts' gradients up, in place; the terms, with batch means for the losses of
         examples. LabError(DEVICE_FAILED) where a process of the group is gone."""
-        parted = {name: loss.sum() / part.whole for name, loss in terms.items() if loss.dim()}
+        found = {name: loss for name, loss in terms.items() if isinstance(loss, Tensor)}
+        parted = {name: loss.sum() / part.whole for name, loss in found.items() if loss.dim()}
         gradients = [torch.zeros_like(w) if w.grad is None else w.grad for w in weights]
         told = [*parted.values(), gradients[0].new_tensor(float(self._wish))]
         vector = torch.cat([*(one.reshape(-1) for one in gradients), torch.stack(told)])

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -14,6 +15,8 @@ from worker.contract.events import Measured, Teller
 from worker.contract.measurement import Value
 from worker.lab.core.errors import Diverged
 
+T = TypeVar("T")
+Terms = Mapping[str, Tensor | float]
 Readings = Mapping[str, Value | Tensor]
 FLUSH_S = 0.05
 """How long values wait: a look at a few costs as much as at one, and reading one from a CUDA
@@ -23,7 +26,7 @@ device makes the host wait for all before it."""
 @dataclass(slots=True)
 class _Entry:
     step: int
-    terms: Mapping[str, Tensor]
+    terms: Terms
     readings: Readings | None
     time: float
 
@@ -37,8 +40,8 @@ class Ledger:
     _entries: list[_Entry] = field(default_factory=list)
     _flushed: float = 0.0
 
-    def note(self, step: int, terms: Mapping[str, Tensor], readings: Readings | None) -> None:
-        """Remember a step: detached losses by name, each (B,) or a scalar; readings if measured."""
+    def note(self, step: int, terms: Terms, readings: Readings | None) -> None:
+        """Remember a step: losses by name, each (B,) or one number; readings if measured."""
         self._entries.append(
             _Entry(step, terms, readings, time.time() if readings is not None else 0.0)
         )
@@ -76,26 +79,37 @@ class Ledger:
 
 def _finite(entries: list[_Entry]) -> bool:
     """Whether every loss is, by one look at the device."""
-    losses = [
+    losses = [loss for entry in entries for loss in entry.terms.values()]
+    if not all(math.isfinite(loss) for loss in losses if isinstance(loss, float)):
+        return False
+    tensors = [
         loss if loss.dim() == 1 else loss.reshape(-1)  # a view costs more than the look
-        for entry in entries
-        for loss in entry.terms.values()
+        for loss in losses
+        if isinstance(loss, Tensor)
     ]
-    return not losses or bool(torch.cat(losses).isfinite().all())
+    return not tensors or bool(torch.cat(tensors).isfinite().all())
 
 
 def _fetch(
     entries: list[_Entry],
 ) -> Iterator[tuple[_Entry, dict[str, float], dict[str, Value]]]:
     """Each entry's mean losses and its readings; all leave the device in one transfer."""
-    means = [[loss.mean() for loss in entry.terms.values()] for entry in entries]
-    held = [
-        {name: value for name, value in (entry.readings or {}).items() if isinstance(value, Tensor)}
+    ahead = [
+        value.float().mean()
         for entry in entries
+        for value in (*entry.terms.values(), *(entry.readings or {}).values())
+        if isinstance(value, Tensor)
     ]
-    tensors = [v.float() for i, _ in enumerate(entries) for v in (*means[i], *held[i].values())]
-    found = iter(torch.stack(tensors).tolist() if tensors else [])
-    for entry, tensor_readings in zip(entries, held, strict=True):
-        terms = {name: next(found) for name in entry.terms}
-        values = {**(entry.readings or {}), **{name: next(found) for name in tensor_readings}}
-        yield entry, terms, values
+    arrived = iter(torch.stack(ahead).tolist() if ahead else [])
+    for entry in entries:
+        terms: dict[str, float] = _read(entry.terms, arrived)
+        readings: dict[str, Value] = _read(entry.readings or {}, arrived)
+        yield entry, terms, readings
+
+
+def _read(values: Mapping[str, T | Tensor], arrived: Iterator[T]) -> dict[str, T]:
+    """With the next that arrived in the place of every tensor."""
+    return {
+        name: next(arrived) if isinstance(value, Tensor) else value
+        for name, value in values.items()
+    }

@@ -19,7 +19,9 @@ from worker.lab.core.point import Point
 from worker.lab.core.step import Step
 from worker.lab.core.task import Task
 
-Terms = dict[str, Tensor]
+Terms = dict[str, Tensor | float]
+"""Losses by name, off the tape: one an example, (B,), or one number."""
+
 Roots = list[tuple[Tensor | Penalty, Tensor | None]]
 
 PREFIX = "train/loss/"
@@ -54,7 +56,7 @@ class Losses:
         for method in self._movers:
             step.move(method.perturb(step, self._objective(step)))
         roots: Roots = []
-        parts: dict[str, Terms] = {}
+        parts: dict[str, dict[str, Tensor | Penalty]] = {}
         for method in self._data:
             found = method.data_loss(step)
             roots += [(loss, self._share(loss, step.part)) for loss in found.values()]
@@ -62,8 +64,7 @@ class Losses:
         for method, of_weights in self._of_weights(step):
             if step.part is None or step.part.first == 0:  # once, whoever shares the batch
                 roots += [(loss, None) for loss in of_weights.values()]
-            told = {name: loss.detach() for name, loss in of_weights.items()}
-            parts.setdefault(method.name(), {}).update(told)
+            parts.setdefault(method.name(), {}).update(of_weights)
         return roots, _named(parts)
 
     def _of_weights(self, step: Step) -> Iterator[tuple[Method, Mapping[str, Tensor | Penalty]]]:
@@ -120,16 +121,21 @@ def backward(roots: Roots) -> None:
     settle(closed)
 
 
+def detached(loss: Tensor | Penalty) -> Tensor | float:
+    """Off the tape; of a penalty its number, since a tensor of one takes longer to make."""
+    return loss.value if isinstance(loss, Penalty) else loss.detach()
+
+
 def _defining(methods: Sequence[Method], hook: Callable[..., object]) -> list[Method]:
     """The methods that define a hook themselves."""
     return [m for m in methods if getattr(type(m), hook.__name__) is not hook]
 
 
-def _named(parts: dict[str, Terms]) -> Terms:
-    """Each method's detached loss under its name; several are told apart, and summed."""
+def _named(parts: dict[str, dict[str, Tensor | Penalty]]) -> Terms:
+    """Each method's loss under its name; several are told apart, and summed."""
     terms: Terms = {}
     for method, found in parts.items():
-        name, losses = f"{PREFIX}{method}", [loss.detach() for loss in found.values()]
+        name, losses = f"{PREFIX}{method}", [detached(loss) for loss in found.values()]
         if losses:
             terms[name] = reduce(add, losses)
         if len(losses) > 1:

@@ -7,6 +7,7 @@ again, so that a training step goes past it: `settle`.
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from torch.autograd.function import once_differentiable
 Term = tuple[list[Tensor], list[float]]
 """A tensor for each weight, and its factor. A number more or less costs nothing, a tensor of one
 costs a step of a small network half a per cent for every operation."""
+
+MOST = torch.finfo(torch.float32).max
+"""A factor beyond is infinite: of a training that has diverged."""
 
 Gradients = Callable[[], list[Term]]
 """The gradients of the weights: a sum of terms, which a training step adds to what it has without
@@ -33,12 +37,10 @@ class Penalty:
     gradients: Gradients
     weights: list[Tensor]
 
-    def detach(self) -> Tensor:
-        return self.weights[0].detach().new_tensor(self.value)
-
     def loss(self) -> Tensor:
         """For autograd."""
-        loss: Tensor = _Closed.apply(self.detach(), self.gradients, *self.weights)  # type: ignore[no-untyped-call]
+        value = self.weights[0].detach().new_tensor(self.value)
+        loss: Tensor = _Closed.apply(value, self.gradients, *self.weights)  # type: ignore[no-untyped-call]
         return loss
 
     @property
@@ -72,7 +74,7 @@ def settle(penalties: list[Penalty]) -> None:
     for (weight, tensor), factor in sums.items():
         if weight.grad is None:
             weight.grad = torch.zeros_like(weight)
-        weight.grad.add_(tensor, alpha=factor)
+        weight.grad.add_(tensor, alpha=factor if abs(factor) < MOST else factor * math.inf)
 
 
 def total(terms: list[Term]) -> list[Tensor]:

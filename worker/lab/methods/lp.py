@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, ClassVar
 
 import torch
@@ -51,10 +52,10 @@ class Lp(Method):
         with torch.no_grad():
             found = numbers(torch._foreach_norm(weights, self.p))
         norms = [max(norm, TINY) for norm in found]
-        value = self.strength / self.q * sum(norm**self.q for norm in norms)
+        value = self.strength / self.q * sum(_power(norm, self.q) for norm in norms)
 
         def gradients() -> list[Term]:
-            rates = [self.strength * norm ** (self.q - self.p) for norm in norms]
+            rates = [self.strength * _power(norm, self.q - self.p) for norm in norms]
             return [(self._powers(weights), rates)]
 
         return {"lp": Penalty(value, gradients, weights)}
@@ -68,3 +69,10 @@ class Lp(Method):
             return list(signs)
         powers = torch._foreach_pow(torch._foreach_abs(weights), self.p - 1)
         return list(torch._foreach_mul(powers, signs))
+
+
+def _power(norm: float, exponent: float) -> float:
+    try:
+        return math.pow(norm, exponent)
+    except OverflowError:
+        return math.inf

@@ -64,26 +64,24 @@ class Weissi(Method):
 
     def penalties(self, layers: Layers) -> dict[str, Penalty]:
         nu = Intrinsic.of(layers, self.floor)
-        found = {"intrinsic": self._intrinsic(nu)}
-        if self.direction:
-            found["direction"] = self._direction(nu)
+        with torch.no_grad():
+            found = {"intrinsic": self._intrinsic(nu)}
+            if self.direction:
+                found["direction"] = self._direction(nu)
         return found
 
     def _intrinsic(self, nu: Intrinsic) -> Penalty:
-        with torch.no_grad():
-            log = nu.log
         if self.form == "log":
-            value, rate = self.strength * log, self.strength
+            value, rate = self.strength * nu.log, self.strength
         else:
-            value = rate = self.strength * _exp(log - _start(nu.layers))
+            value = rate = self.strength * _exp(nu.log - _start(nu.layers))
         return Penalty(value, lambda: nu.gradients(rate), nu.parameters)
 
     def _direction(self, nu: Intrinsic) -> Penalty:
-        with torch.no_grad():
-            weights, norms = nu.folded, [max(norm, TINY) for norm in nu.norms]
-            signs = list(torch._foreach_sign(weights))
-            pairs = zip(signs, weights, strict=True)  # a product is faster than the norm p = 1
-            sums = numbers([torch.dot(s.flatten(), w.flatten()) for s, w in pairs])
+        weights, norms = nu.folded, [max(norm, TINY) for norm in nu.norms]
+        signs = list(torch._foreach_sign(weights))
+        pairs = zip(signs, weights, strict=True)  # a product is faster than the norm p = 1
+        sums = numbers([torch.dot(s.flatten(), w.flatten()) for s, w in pairs])
         shares = [total / norm for total, norm in zip(sums, norms, strict=True)]
         value = self.direction * sum(shares)
 
