@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from backend import verdict
 from backend.store import jobs, overlay
-from backend.store.measurements import Range, series_of_jobs
+from backend.store.names import Range, series_of_jobs
 from backend.sweep import at, body, points
 from backend.verdict import Found
 from worker.contract import claims as documents

@@ -17,6 +17,7 @@ from backend.documents import Measurements
 from backend.errors import bad_field
 from backend.parts import Given, job_row, json
 from backend.store import jobs, measurements
+from backend.store.names import Range, first_names, series_of
 
 router = APIRouter(tags=["measurements"])
 
@@ -46,14 +47,14 @@ def read(
     greatest of every bucket; CSV all of them unless `points` is given. Of a shape that is no
     number, the newest, unless steps are asked for."""
     job_row(given, id)
-    where = measurements.Range(_cursor(after), from_, to)
+    where = Range(_cursor(after), from_, to)
     most = points if points or format == "csv" else 2_000
     patterns = _patterns(name)
     with given.store.read() as connection:
         row = jobs.get(connection, id)
         at = Cursor(row["told_attempt"], row["told_seq"]) if row else Cursor()
-        found = measurements.series_of(connection, id, patterns)
-        series, left_out = measurements.first_names(found, patterns, names)
+        found = series_of(connection, id, patterns)
+        series, left_out = first_names(found, patterns, names)
         items, fewer = measurements.read(connection, series, where, most)
     if format == "csv":
         return _csv(id, items)

@@ -16,7 +16,7 @@ from backend.documents import cursor
 from backend.errors import bad_field
 from backend.parts import Given, Parts, is_id, json
 from backend.store import jobs, overlay
-from backend.store.measurements import Range, Series, series_of_jobs
+from backend.store.names import Range, Series, series_of_jobs
 from worker.contract.measurement import Number
 
 router = APIRouter(tags=["measurements"])

@@ -8,7 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 
 from backend.cursor import Cursor
-from backend.store.measurements import Item, Series, batches, item_of, series_of, value_of
+from backend.store.measurements import Item, item_of, value_of
+from backend.store.names import Series, batches, series_of
 from backend.store.tables import point, series, shape
 
 Pick = Callable[[Any], Any]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import pytest
 from starlette.testclient import TestClient
 
 from backend.queue import Queue
 from backend.recorder import Recorder
-from backend.store import attempts, overlay
+from backend.store import attempts, measurements, overlay
 from backend.store.engine import Store
-from backend.store.measurements import Range, series_of_jobs
+from backend.store.names import Range, series_of_jobs
 from backend.thinned import Thinned
 from tests.backend.live import put
 from tests.backend.parts import train
@@ -96,6 +97,33 @@ def test_of_many_points_those_that_are_no_number_stay(any_store: Store) -> None:
     found = read(any_store, 100)
     assert found["value"][found["step"].index(500)] == "nan"
     assert found["value"].count("nan") == 1
+
+
+@pytest.mark.parametrize("most", [5, 60])
+@pytest.mark.parametrize("tries", [1, 3])
+def test_what_is_not_finite_hides_no_spike(any_store: Store, most: int, tries: int) -> None:
+    add(any_store, "a")
+    values = [1.0 * (i % 7) for i in range(900)]
+    values[498:503] = [math.inf, 100.0, math.nan, -100.0, -math.inf]
+    for attempt in range(1, tries + 1):
+        teller, first = Teller("a", attempt), 300 * (attempt - 1)
+        last = 900 if attempt == tries else first + 300
+        started = teller.started("cpu", 10, 1.0, "")
+        steps = ((i, values[i]) for i in range(first, last))
+        points = [teller.measured(i, 0.0, {"train/loss": value}) for i, value in steps]
+        row = tell(any_store, "a", started, *points)
+        if attempt < tries:
+            with any_store.write() as connection:
+                attempts.interrupt(connection, row)
+    found = read(any_store, most)["value"]
+    assert len(found) <= most
+    finite = [value for value in found if not isinstance(value, str)]
+    assert (max(finite), min(finite)) == (100.0, -100.0)
+    assert len(finite) < len(found)
+    with any_store.read() as connection:
+        parts = series_of_jobs(connection, ["a"], ["train/loss"])["a", "train/loss"]
+        items, thinned = measurements.read(connection, parts, Range(), most)
+    assert ([item["value"] for item in items], thinned) == (found, True)
 
 
 def test_what_is_not_finite_is_told(any_store: Store) -> None:

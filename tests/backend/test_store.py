@@ -13,6 +13,7 @@ from sqlalchemy import event, func, select
 from backend.cursor import Cursor
 from backend.store import after, artifacts, attempts, jobs, measurements, record
 from backend.store.engine import Store, migrate, open_store
+from backend.store.names import Range, series_of
 from backend.store.tables import metadata, point
 from worker.contract.events import AnyEvent, Teller, to_json
 from worker.contract.measurement import Curve
@@ -40,8 +41,8 @@ def tell(store: Store, job: str, *events: AnyEvent, place: str = "1-0") -> jobs.
 
 def read(store: Store, job: str, *names: str, most: int | None = None) -> list[dict[str, Any]]:
     with store.read() as connection:
-        series = measurements.series_of(connection, job, names)
-        return measurements.read(connection, series, measurements.Range(), most)[0]
+        series = series_of(connection, job, names)
+        return measurements.read(connection, series, Range(), most)[0]
 
 
 def test_the_migrations_make_what_the_tables_say(any_store: Store) -> None:
@@ -304,9 +305,7 @@ def test_thousands_of_series_take_few_statements(any_store: Store) -> None:
     statements: list[str] = []
     with any_store.read() as connection:
         event.listen(connection, "before_cursor_execute", lambda *a: statements.append(a[2]))
-        found, _ = measurements.read(
-            connection, measurements.series_of(connection, "a"), measurements.Range(), 2000
-        )
+        found, _ = measurements.read(connection, series_of(connection, "a"), Range(), 2000)
         paged, at = [], Cursor()
         while at is not None:
             items, at = after.page(connection, "a", at)
