@@ -10,7 +10,7 @@ import re
 WHOLE = {
     "test/accuracy": "test accuracy",
     "test/loss": "test loss (nats)",
-    "train/accuracy": "accuracy on a training batch",
+    "train/accuracy": "training accuracy, by batch until the end",
     "train/loss": "training loss with penalties (nats)",
     "train/loss/cross_entropy": "cross-entropy of a training batch (nats)",
     "norm/intrinsic": "∏‖W‖ (Frobenius)",

@@ -176,6 +176,7 @@
     if (!mine) return;
     mine.state = job.state;
     mine.summary = { ...job.summary, ...mine.summary };
+    if (!page.timer) page.timer = window.setTimeout(flush, page.pause);
   }
 
   // --- a page begins, a choice is made ---------------------------------------------------------------

@@ -10,7 +10,9 @@
   // A measurement's last value, or one of the values that follow from several.
   function final(job, name) {
     const number = (key) => (typeof job.summary[key] === "number" ? job.summary[key] : NaN);
-    return name === "generalization gap" ? number("train/accuracy") - number("test/accuracy") : number(name);
+    if (name !== "generalization gap") return number(name);
+    // Until a job has succeeded, its training accuracy is of one batch: no gap could be told by it.
+    return job.state === "succeeded" ? number("train/accuracy") - number("test/accuracy") : NaN;
   }
 
   async function draw(page) {

@@ -59,10 +59,11 @@ DEFINITIONS: dict[str, Definition] = {
         "loss = mean over the batch of CE(f(x), y) + sum over methods of R_m(W)",
     ),
     "accuracy": Definition(
-        "The share of examples whose most likely class is the right one: on the training batch, "
-        "and on the test set, which no step trains on: on its first examples while training (500 "
-        "unless chosen otherwise), on all of it at the end. A validation split, where the data "
-        "were asked for one, is held out of the training data.",
+        "The share of examples whose most likely class is the right one: on the training batch "
+        "(at the end on as many training examples as there are test examples), and on the test "
+        "set, which no step trains on: on its first examples while training (500 unless chosen "
+        "otherwise), on all of it at the end. A validation split, where the data were asked for "
+        "one, is held out of the training data.",
     ),
     "norm": Definition(
         "The product of the layers' Frobenius norms. Moving scale from one layer to another, "

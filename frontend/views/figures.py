@@ -18,6 +18,12 @@ from frontend.views.head import attack_words
 UNBOUND = "on the largest input gradient"
 """What the bound is told with until there are two numbers to divide."""
 
+MEANT = {
+    "train/accuracy": "of the last batch while it trains; once it has succeeded, of as many "
+    "training examples as there are test examples",
+}
+"""What a number beside another is of, where its word does not say."""
+
 
 def figures(job: Job, series: Mapping[str, Series], robust: Component | None) -> list[Component]:
     """Of what is measured, and of nothing else."""
@@ -42,7 +48,9 @@ def _figure(
 ) -> Component:
     before, other = context
     return parts.figure(
-        label, _live(name, format, last), html.Span([before, _live(other, format, last)])
+        label,
+        _live(name, format, last),
+        html.Span([before, _live(other, format, last)], title=MEANT.get(other)),
     )
 
 

@@ -105,7 +105,7 @@ def test_it_is_the_plain_loop(tmp_path: Path) -> None:
         assert torch.allclose(mine[name], tensor, rtol=1e-4, atol=1e-6), name
 
 
-def test_the_last_measurement_is_of_the_saved_network_on_all_test_data(tmp_path: Path) -> None:
+def test_the_last_measurement_is_of_the_saved_network_on_more_than_a_batch(tmp_path: Path) -> None:
     diagnostics = [{"name": "accuracy", "limit": 7}, {"name": "intrinsic_norms"}]
     last = measured(told({"diagnostics": diagnostics}, tmp_path))[-1]
     spec = {"dataset": DIGITS["dataset"], "model": DIGITS["model"]}
@@ -114,10 +114,14 @@ def test_the_last_measurement_is_of_the_saved_network_on_all_test_data(tmp_path:
     )
     with torch.no_grad():
         logits = model(task.test.x)
+        learned = model(task.train.x[: len(task.test)]).argmax(1)
     right = float((logits.argmax(1) == task.test.y).float().mean())
     norm = math.prod(float(p.detach().norm()) for p in model.parameters() if p.ndim == 2)
     assert last.step == 69
     assert last.values["test/accuracy"] == pytest.approx(right)
+    assert last.values["train/accuracy"] == pytest.approx(
+        float((learned == task.train.y[: len(task.test)]).float().mean())
+    )
     assert last.values["norm/intrinsic"] == pytest.approx(norm, rel=1e-5)
     assert right > 0.9
 

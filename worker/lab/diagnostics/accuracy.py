@@ -20,9 +20,11 @@ BATCH = 125
 class Accuracy(Diagnostic):
     """Share of right answers, on the training batch and on test data; test loss too.
 
-    `train/accuracy` is of the batch, before its step. `test/accuracy` and `test/loss` (mean
-    cross-entropy in nats) are of the first `limit` test examples while training and of all of them
-    at the end; `validation/accuracy` and `validation/loss` likewise, where data are held out.
+    `train/accuracy` is of the batch, before its step; at the end it is of the first training
+    examples, as many as there are test examples, as one batch would be too few to tell how far
+    test data fall behind. `test/accuracy` and `test/loss` (mean cross-entropy in nats) are of the
+    first `limit` test examples while training and of all of them at the end;
+    `validation/accuracy` and `validation/loss` likewise, where data are held out.
     """
 
     title: ClassVar[str] = "Accuracy"
@@ -36,6 +38,9 @@ class Accuracy(Diagnostic):
         yield "train/accuracy", (view.logits.argmax(1) == view.y).mean(dtype=torch.float32)
 
     def survey(self, view: View) -> Iterator[Reading]:
+        if view.final:
+            learned = view.task.train.head(len(view.task.test))
+            yield "train/accuracy", _judged(view.model, learned)[0]
         for name, split in (("test", view.task.test), ("validation", view.task.validation)):
             if split is not None:
                 seen = split if view.final else split.head(self.limit)
