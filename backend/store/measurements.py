@@ -117,15 +117,19 @@ def value_of(value: float | None) -> Any:
 
 
 def add_series(
-    connection: Connection, job: str, attempt: int, names: Iterable[str]
+    connection: Connection, job: str, attempt: int, names: Sequence[str]
 ) -> dict[str, int]:
-    """The ids of an attempt's names, made where they are new."""
+    """The ids of these names of an attempt, made where they are new."""
     rows = [{"job": job, "attempt": attempt, "name": name} for name in names]
     connection.execute(_insert(connection, series).on_conflict_do_nothing(), rows)
-    query = select(series.c.name, series.c.id).where(
+    mine = select(series.c.name, series.c.id).where(
         series.c.job == job, series.c.attempt == attempt
     )
-    return {str(row.name): int(row.id) for row in connection.execute(query)}
+    found: dict[str, int] = {}
+    for some in batches(names):
+        query = mine.where(series.c.name.in_(some))
+        found |= {str(row.name): int(row.id) for row in connection.execute(query)}
+    return found
 
 
 def add(connection: Connection, points: list[Item], shapes: list[Item]) -> None:

@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import event, func, select
 
 from backend.cursor import Cursor
-from backend.store import after, artifacts, attempts, jobs, measurements, record
+from backend.store import after, artifacts, attempts, carried, jobs, measurements, record
 from backend.store.engine import Store, migrate, open_store
 from backend.store.names import Range, series_of
 from backend.store.tables import metadata, point
@@ -359,3 +359,21 @@ def test_a_broken_event_hides_no_other(any_store: Store) -> None:
         told = record.gather(row, [good[0], *bad, good[1]])
         record.write(connection, told, "1-0", {})
     assert [item["value"] for item in read(any_store, "a")] == [1.0]
+
+
+def test_many_names_are_carried_in_with_few_statements(any_store: Store) -> None:
+    add(any_store, "a")
+    point_of = {"attempt": 1, "shapes": []}
+    lines = [
+        {**point_of, "name": f"n{at}", "points": [(at, 0, 0.0, 0.0, 1.0)]} for at in range(999)
+    ]
+    again = [
+        {**point_of, "name": f"n{at}", "points": [(999 + at, 1, 1.0, 1.0, 2.0)]} for at in (0, 5)
+    ]
+    asked: list[str] = []
+    event.listen(any_store.engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+    with any_store.write() as connection:
+        carried.add_measured(connection, "a", iter([*lines, *again]))
+    assert len(asked) < 20
+    assert len(read(any_store, "a")) == 1001
+    assert [found["value"] for found in read(any_store, "a", "n5")] == [1.0, 2.0]
