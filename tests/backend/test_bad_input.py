@@ -47,6 +47,12 @@ BODIES: list[tuple[str, Any, int, str | None]] = [
         "spec.model.hidden",
     ),
     (
+        "a whole number that no store holds",
+        train(log_every=10**30),
+        422,
+        "spec.log_every",
+    ),
+    (
         "a strength out of bounds",
         train(methods=[{"name": "cross_entropy"}, {"name": "weissi", "strength": -1}]),
         422,

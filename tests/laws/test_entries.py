@@ -45,6 +45,13 @@ def parameters() -> list[tuple[type[Spec], str, dict[str, Any]]]:
     ]
 
 
+def test_no_list_is_endless() -> None:
+    """A job's spec is kept, and shown in every listing."""
+    lists = [(*where, schema) for *where, schema in parameters() if schema.get("type") == "array"]
+    assert lists
+    assert [where for *where, schema in lists if "maxItems" not in schema] == []
+
+
 @pytest.mark.parametrize("cls", EVERY, ids=NAMED)
 def test_a_card_can_be_read(cls: type[Spec]) -> None:
     entry = cls.entry()

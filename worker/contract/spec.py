@@ -46,7 +46,7 @@ class TrainSpec(_Request):
     epochs: Annotated[int, Field(strict=True, ge=1, le=100_000)] = 20
     batch_size: Annotated[int, Field(strict=True, ge=1, le=65_536)] = 64
     seed: Annotated[int, Field(strict=True, ge=0, le=2**31 - 1)] = 0
-    log_every: Annotated[int, Field(strict=True, ge=1)] | Literal["auto"] = Field(
+    log_every: Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)] | Literal["auto"] = Field(
         "auto", description="steps between measurements; auto: within 5 % of training time"
     )
     device: Literal["auto", "cpu", "cuda"] = "auto"

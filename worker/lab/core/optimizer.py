@@ -28,7 +28,10 @@ class Optimizer(Spec):
         0.1, title="Drop factor", description="steps: times this at each drop"
     )
     decay_at: list[Annotated[float, Field(gt=0, lt=1)]] = Field(
-        [0.5, 0.75], title="Drops at", description="steps: where, as fractions of the run"
+        [0.5, 0.75],
+        max_length=64,
+        title="Drops at",
+        description="steps: where, as fractions of the run",
     )
 
     def build(self, model: nn.Module) -> TorchOptimizer:
