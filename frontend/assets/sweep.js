@@ -29,6 +29,9 @@
     return typeof found === "number" ? found : NaN;
   }
 
+  // What came of a job: nothing, until it has succeeded. A start or a wreck is no result.
+  const result = (job, name) => (job.state === "succeeded" ? measured(job, name) : NaN);
+
   function measures() {
     const names = new Set(page.sweep.jobs.flatMap((job) => Object.keys(job.summary)));
     const found = [...names].filter((name) => !name.endsWith("/progress")).sort();
@@ -80,24 +83,41 @@
 
   function line(measure, across) {
     const values = page.sweep.grid[across];
-    const found = values.map((value) => mean(page.sweep.jobs.filter((job) => groupOf(job, across) === text(value)).map((job) => measured(job, measure))));
+    const found = values.map((value) => mean(page.sweep.jobs.filter((job) => groupOf(job, across) === text(value)).map((job) => result(job, measure))));
     const known = values.map((value, at) => [numeric(across) ? value : text(value), found[at]]).filter(([, one]) => one);
     const xs = known.map(([x]) => x);
-    const positive = numeric(across) && xs.every((x) => x > 0) && Math.max(...xs) / Math.min(...xs) >= 20;
-    const dots = page.sweep.jobs.map((job) => [numeric(across) ? job.values[across] : groupOf(job, across), measured(job, measure), job.id]).filter((one) => Number.isFinite(one[1]));
+    const positive = numeric(across) && values.every((x) => x > 0) && Math.max(...values) / Math.min(...values) >= 20;
+    const dots = (name, symbol, jobs) => {
+      const seen = jobs.filter((job) => Number.isFinite(measured(job, measure)));
+      return {
+        type: "scatter", mode: "markers", name, x: seen.map((job) => (numeric(across) ? job.values[across] : groupOf(job, across))), y: seen.map((job) => measured(job, measure)),
+        text: seen.map((job) => job.id), marker: { color: scope.draw.color("grey"), size: 6, opacity: 0.6, symbol }, hovertemplate: "%{y:.4~g}<extra>%{text}</extra>",
+      };
+    };
+    const whole = page.sweep.jobs.filter((job) => job.state === "succeeded");
+    const partial = dots("not succeeded: in no mean", "circle-open", page.sweep.jobs.filter((job) => !whole.includes(job)));
     const traces = [
-      { type: "scatter", mode: "markers", name: "each job", x: dots.map((one) => one[0]), y: dots.map((one) => one[1]), text: dots.map((one) => one[2]), marker: { color: scope.draw.color("grey"), size: 6, opacity: 0.6 }, hovertemplate: "%{y:.4~g}<extra>%{text}</extra>" },
+      dots("each job", "circle", whole), ...(partial.x.length ? [partial] : []),
       { type: "scatter", mode: "lines+markers", name: known.some(([, one]) => one.count > 1) ? "mean" : "line through the jobs", x: xs, y: known.map(([, one]) => one.middle), line: { color: scope.draw.color("blue"), width: 2 }, error_y: { type: "data", array: known.map(([, one]) => one.spread), color: scope.draw.color("blue"), thickness: 1 }, hovertemplate: "%{y:.4~g}" },
     ];
     const type = positive ? "log" : numeric(across) ? "linear" : "category";
     const ticks = numeric(across) && values.length <= MOST_TICKS ? { tickmode: "array", tickvals: values, ticktext: values.map(String) } : { tickmode: "auto" };
-    scope.draw.show("sweep-result", traces, { xaxis: axis(short(across), { type, ...ticks }), yaxis: axis(called(measure), { type: "linear" }), showlegend: true });
+    scope.draw.show("sweep-result", traces, { xaxis: axis(short(across), { type, ...ticks, ...reach(values, type) }), yaxis: axis(called(measure), { type: "linear" }), showlegend: true });
     byId("sweep-about").textContent = scatter(known.map(([, one]) => one.count));
+  }
+
+  // The axis from the first to the last of the grid's values, whichever have a result by now.
+  function reach(values, type) {
+    if (type === "category") return {};
+    const ends = [Math.min(...values), Math.max(...values)].map((x) => (type === "log" ? Math.log10(x) : x));
+    const room = 0.06 * (ends[1] - ends[0]) || 1;
+    return { autorange: false, range: [ends[0] - room, ends[1] + room] };
   }
 
   // Of how many jobs at each value; one job at a value has no spread.
   function scatter(counts) {
     const most = Math.max(0, ...counts);
+    if (most < 1) return "no job has succeeded yet";
     if (most < 2) return "one job at each value: what tells them apart may be chance, another seed moves it";
     const single = counts.some((count) => count < 2) ? ", where there is more than one" : "";
     return `grey: each job; line: the mean; bars: one standard deviation over the jobs at a value${single}`;
@@ -105,7 +125,7 @@
 
   function heat(measure, across, up) {
     const [xs, ys] = [levels(across), levels(up)];
-    const cells = ys.map((y) => xs.map((x) => mean(page.sweep.jobs.filter((job) => groupOf(job, across) === x && groupOf(job, up) === y).map((job) => measured(job, measure)))));
+    const cells = ys.map((y) => xs.map((x) => mean(page.sweep.jobs.filter((job) => groupOf(job, across) === x && groupOf(job, up) === y).map((job) => result(job, measure)))));
     const z = cells.map((row) => row.map((one) => (one ? one.middle : null)));
     const trace = {
       type: "heatmap", x: xs, y: ys, z, text: z.map((row) => row.map((value) => (value === null ? "" : scope.numbers.number(value)))), texttemplate: "%{text}",
@@ -114,7 +134,7 @@
     };
     scope.draw.show("sweep-result", [trace], { xaxis: axis(short(across), { type: "category", tickmode: "auto" }), yaxis: axis(short(up), { type: "category" }), showlegend: false });
     const most = Math.max(0, ...cells.flat().map((one) => (one ? one.count : 0)));
-    const told = most > 1 ? `the mean of up to ${most} jobs a cell` : "one job a cell: what tells them apart may be chance, another seed moves it";
+    const told = most < 1 ? "no job has succeeded yet" : most > 1 ? `the mean of up to ${most} jobs a cell` : "one job a cell: what tells them apart may be chance, another seed moves it";
     byId("sweep-about").textContent = `${called(measure)}, ${told}`;
   }
 
@@ -205,7 +225,7 @@
   function csv() {
     const names = measures();
     const head = ["id", "state", ...fields(), ...names];
-    const rows = page.sweep.jobs.map((job) => [job.id, job.state, ...fields().map((path) => groupOf(job, path)), ...names.map((name) => job.summary[name] ?? page.robust[job.id] ?? "")]);
+    const rows = page.sweep.jobs.map((job) => [job.id, job.state, ...fields().map((path) => groupOf(job, path)), ...names.map((name) => (name === "robust accuracy" ? page.robust[job.id] : job.summary[name]) ?? "")]);
     const cell = (value) => (/[",\n]/.test(value) ? `"${String(value).replaceAll('"', '""')}"` : value);
     const link = document.createElement("a");
     link.href = URL.createObjectURL(new Blob([[head, ...rows].map((row) => row.map(cell).join(",")).join("\n") + "\n"], { type: "text/csv" }));
