@@ -84,9 +84,17 @@ def _left(job: Job, artifacts: Sequence[Artifact]) -> Component:
     told = "It left no files." if over else "No files yet; the network is saved at the end."
     none = html.P(told, className="about")
     body = html.Table(html.Tbody(rows), className="plain-table") if rows else none
-    return parts.card(
-        body, title="Artifacts", about="safetensors: no code inside", id="job-artifacts"
-    )
+    return parts.card(body, title="Artifacts", about=_about(job, artifacts), id="job-artifacts")
+
+
+def _about(job: Job, artifacts: Sequence[Artifact]) -> str:
+    """What a network that was chosen was chosen by: an optimist, if by test data."""
+    plain = "safetensors: no code inside"
+    if not any(found["name"] == "best.safetensors" for found in artifacts):
+        return plain
+    held = (job["spec"].get("dataset") or {}).get("validation")
+    best = "best on validation data" if held else "best on test data, if they were measured"
+    return f"{plain}; best: the {best}, of the states kept"
 
 
 def _measured(job: Job) -> Component:

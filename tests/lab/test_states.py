@@ -185,14 +185,19 @@ def test_the_best_network_is_kept_beside_the_last(tmp_path: Path) -> None:
     assert (tmp_path / BEST).stat().st_size == best.bytes
 
 
-def test_accuracy_goes_before_loss_and_higher_before_lower() -> None:
+def test_what_was_held_out_goes_before_test_data_these_before_loss_and_higher_before_lower() -> (
+    None
+):
     by_loss, better = Score.of({"train/loss": 0.5}), Score.of({"train/loss": 0.1})
     poor, good = Score.of({"test/accuracy": 0.1}), Score.of({"test/accuracy": 0.9})
     assert by_loss is not None
     assert better is not None
+    held = Score.of({"test/accuracy": 0.9, "validation/accuracy": 0.05})
     assert poor is not None
     assert good is not None
-    assert by_loss < better < poor < good
+    assert held is not None
+    assert by_loss < better < poor < good < held
+    assert held.words == "validation/accuracy 0.05"
     assert (better.words, good.words) == ("train/loss 0.1", "test/accuracy 0.9")
     assert Score.of({"norm/intrinsic": 1.0}) is None
 

@@ -19,29 +19,32 @@ from worker.lab.core.run import Run
 from worker.lab.states import Keeping, State, States
 
 BEST = "best.safetensors"
-ACCURACY, LOSS = "test/accuracy", "train/loss"
+LOSS = "train/loss"
+SCORES = (LOSS, "test/accuracy", "validation/accuracy")
+"""What networks are chosen by: the last of these that is measured."""
 WAIT_S, ASK_S = 1.0, 0.005
 """A run that was stopped waits at most so long for its last events to be safe."""
 
 
 @dataclass(frozen=True, order=True)
 class Score:
-    """How good a network is: by its test accuracy or, until that is measured, its loss."""
+    """How good a network is: by the accuracy on data held out for choosing, where there are any;
+    else on test data or, until that is measured, by its loss."""
 
-    by_accuracy: bool
+    by: int
     value: float
 
     @classmethod
     def of(cls, values: Mapping[str, Value]) -> Score | None:
-        accuracy, loss = values.get(ACCURACY), values.get(LOSS)
-        if isinstance(accuracy, float | int):
-            return cls(True, float(accuracy))
-        return cls(False, -float(loss)) if isinstance(loss, float | int) else None
+        for by in reversed(range(len(SCORES))):
+            value = values.get(SCORES[by])
+            if isinstance(value, float | int):
+                return cls(by, float(value) if by else -float(value))
+        return None
 
     @property
     def words(self) -> str:
-        name, sign = (ACCURACY, 1) if self.by_accuracy else (LOSS, -1)
-        return f"{name} {sign * self.value:.6g}"
+        return f"{SCORES[self.by]} {self.value if self.by else -self.value:.6g}"
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class Checkpointing:
     def note(self, values: Mapping[str, Value]) -> None:
         """Take in what was measured."""
         score = Score.of(values)
-        if score and not (self._score and self._score.by_accuracy and not score.by_accuracy):
+        if score and not (self._score and self._score.by > score.by):
             self._score = score
 
     def look(self) -> Iterator[Noted | Saved]:
@@ -102,7 +105,7 @@ class Checkpointing:
     def _taken(self) -> _Moment:
         tensors, text = memory.pack(self.run)
         best = max(filter(None, (self.best, self._score)), default=None)
-        text["best"] = json.dumps(best and [best.by_accuracy, best.value])
+        text["best"] = json.dumps(best and [best.by, best.value])
         state = State({name: checkpoint.copied(tensor) for name, tensor in tensors.items()}, text)
         return _Moment(self.tell.seq, self.run.step, self._score, state)
 

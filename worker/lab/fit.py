@@ -48,10 +48,11 @@ def fit(
     at step n is of the weights after n updates.
 
     Every 15 s, and when it is stopped, the run leaves all that it remembers in `folder`
-    (`states.left` finds it), and `best.safetensors`, the best network so far by test accuracy or,
-    where that is not measured, by loss. Given such states as `resume`, the newest first, the run
-    goes on from the first that is whole, and tells of those that are not. On a CPU a spec gives
-    the same weights bit for bit, however often it is measured, interrupted and resumed.
+    (`states.left` finds it), and `best.safetensors`, the best network so far by accuracy on the
+    validation split, else on test data or, where neither is measured, by loss. Given such states
+    as `resume`, the newest first, the run goes on from the first that is whole, and tells of those
+    that are not. On a CPU a spec gives the same weights bit for bit, however often it is measured,
+    interrupted and resumed.
 
     Raises LabError; Diverged, once the step that shows it is told.
     """
