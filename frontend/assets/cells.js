@@ -68,7 +68,7 @@
   function data(job) {
     const spec = job.source || job.spec || {};
     const model = spec.model || {};
-    const widths = (model.hidden || model.channels || []).join("–");
+    const widths = [...(model.channels || []), ...(model.hidden || [])].join("–");
     return [spec.dataset && spec.dataset.name, [model.name, widths].filter(Boolean).join(" ")]
       .filter(Boolean)
       .join(" · ");
@@ -112,7 +112,7 @@
     jobCreated: of(created),
     jobTook: of(took),
     jobAccuracy: of((job) => percent(last("test/accuracy")(job))),
-    jobLoss: of((job) => number(last("train/loss")(job))),
+    jobLoss: of((job) => number(last("test/loss")(job))),
     jobNorm: of((job) => number(last("norm/intrinsic")(job))),
     jobRobust: of((job) => percent(robust(job))),
     jobRobustWords: of(robustWords),

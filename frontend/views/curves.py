@@ -108,8 +108,10 @@ def _toolbar(told: Told, wanted: Wanted) -> Component:
         before = f"attempt {last}" if last == 1 else f"attempts 1 to {last}"
         at = resumed_at(told.job)
         shown = f"went on from step {at}" if at else "is shown"
-        why = "lost its worker or was stopped with it"
-        notes.append(f"Attempt {told.job['attempt']} {shown}; {before} {why}.")
+        why = f"{before} ended early: cancelled, failed or without a worker"
+        if told.job["state"] == "queued":
+            shown, why = "has not begun", f"shown is {before}"
+        notes.append(f"Attempt {told.job['attempt']} {shown}; {why}.")
     if told.names_left_out:
         notes.append(
             f"{told.names_left_out:,} measurements more than these were told: "

@@ -41,7 +41,8 @@ def what(job: Job, catalog: Catalog | None = None) -> str:
         titles = specs.titles(catalog, "diagnostic")
         return f"{diagnostic_words(spec, titles)} · seed {spec.get('seed', 0)}"
     model, optimizer = spec.get("model", {}), spec.get("optimizer", {})
-    sizes = "–".join(str(size) for size in model.get("hidden") or model.get("channels") or [])
+    widths = [*(model.get("channels") or []), *(model.get("hidden") or [])]
+    sizes = "–".join(str(size) for size in widths)
     told = [
         spec.get("dataset", {}).get("name"),
         f"{model.get('name')} {sizes}".strip(),

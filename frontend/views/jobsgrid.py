@@ -63,7 +63,7 @@ def _columns() -> list[dict[str, Any]]:
         _read("data", "Data and network", "jobData", minWidth=130, flex=3),
         _read("methods", "Methods", "jobMethods", minWidth=76, flex=2),
         _read("accuracy", "Test accuracy", "jobAccuracy", width=82, number=True),
-        _read("loss", "Loss", "jobLoss", width=98, number=True),
+        _read("loss", "Test loss", "jobLoss", width=82, number=True),
         _read("norm", "Intrinsic norm", "jobNorm", width=84, number=True),
         _read("robust", "Robust", "jobRobust", "jobRobustWords", width=74, number=True),
         _read("created_at", "Created", "jobCreated", width=94, sortable=True),
