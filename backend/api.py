@@ -15,7 +15,8 @@ from pydantic import ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 
 from backend.app import create_app
-from backend.auth import Gate, token_of
+from backend.auth import Gate
+from backend.first_token import token_of
 from backend.patience import Impatient
 from backend.queue import Queue
 from backend.retention import keep_clean

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import secrets
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -224,31 +221,3 @@ def allowed_hosts(settings: Settings) -> list[str]:
     """The names that this installation answers to."""
     further = [name.strip().lower() for name in settings.allowed_hosts.split(",")]
     return [*LOOPBACK, settings.host.lower(), *(name for name in further if name)]
-
-
-def token_of(settings: Settings) -> str:
-    """The installation's token, made when there is none.
-
-    Raises ValueError where the API would be open to other machines under a token that nobody set.
-    """
-    if settings.token is not None:
-        return settings.token
-    if not settings.on_loopback:
-        raise ValueError("NORMSCOPE_TOKEN must be set to listen on more than this machine")
-    return stored_token(settings.data_dir / "token")
-
-
-def stored_token(path: Path) -> str:
-    """The token kept in a file that its owner alone can read, made at the first start."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    made = path.with_name(f".token-{os.getpid()}-{secrets.token_hex(4)}")
-    if not path.exists():
-        with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(secrets.token_urlsafe(24))
-        try:
-            os.link(made, path)  # atomic: whoever comes second reads the first one's
-        except FileExistsError:
-            pass
-        finally:
-            made.unlink()
-    return path.read_text().strip()

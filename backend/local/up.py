@@ -22,6 +22,7 @@ from typing import IO
 
 from pydantic import ValidationError
 
+from backend.first_token import stored_token
 from backend.local.supervise import Supervisor, processes
 from worker.contract.settings import Settings
 
@@ -95,7 +96,10 @@ def require_free(host: str, port: int, name: str) -> None:
 
 def environment(settings: Settings, data_dir: Path) -> dict[str, str]:
     """What every process of the Procfile sees."""
-    token = settings.token or stored_token(data_dir / "token")
+    try:
+        token = settings.token or stored_token(data_dir / "token")
+    except ValueError as error:
+        raise StartError(str(error)) from error
     env = {
         **os.environ,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}",
@@ -110,15 +114,6 @@ def environment(settings: Settings, data_dir: Path) -> dict[str, str]:
         env["NORMSCOPE_REDIS_PORT"], env["NORMSCOPE_REDIS_PASSWORD"] = str(port), password
         env["NORMSCOPE_REDIS_URL"] = f"redis://:{password}@127.0.0.1:{port}/0"
     return env
-
-
-def stored_token(path: Path) -> str:
-    """The installation's token, made at its first start, readable by its owner alone."""
-    if not path.exists():
-        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(fd, "w") as file:
-            file.write(secrets.token_urlsafe(24))
-    return path.read_text().strip()
 
 
 def free_port() -> int:

@@ -12,7 +12,9 @@ import pytest
 from fastapi.routing import APIRoute
 from starlette.testclient import TestClient
 
-from backend.auth import Gate, stored_token, token_of
+from backend.auth import Gate
+from backend.first_token import stored_token, token_of
+from backend.local import up
 from tests.backend.parts import AUTH, TOKEN
 from worker.contract.settings import Settings
 
@@ -111,3 +113,15 @@ def test_the_token_is_made_once_and_kept_private(tmp_path: Path) -> None:
     assert len(found[0]) >= 32
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert list(path.parent.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    "kept", ["", "\n", "short", "no token but a sentence", "x" * 16 + "\r\na: b"]
+)
+def test_a_file_without_a_token_lets_nobody_in(tmp_path: Path, kept: str) -> None:
+    (tmp_path / "token").write_text(kept)
+    with pytest.raises(ValueError, match="holds no token"):
+        token_of(Settings(data_dir=tmp_path))
+    with pytest.raises(up.StartError, match="holds no token"):
+        up.environment(Settings(data_dir=tmp_path), tmp_path)
+    assert (tmp_path / "token").read_text() == kept.replace("\r\n", "\n")
