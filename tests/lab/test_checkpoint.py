@@ -48,6 +48,17 @@ def test_what_is_loaded_is_what_was_saved(saved):
     assert json.loads(checkpoint.metadata(path)["spec"])["model"]["hidden"] == [16]
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf")])
+def test_a_network_that_is_not_finite_is_not_looked_at(saved, number):
+    path, model = saved
+    last = list(model.state_dict())[-1]
+    model.state_dict()[last].view(-1)[0] = number
+    checkpoint.save(model, path, {"spec": SPEC.model_dump_json()})
+    with pytest.raises(LabError, match=f"'{last}' that is not finite") as error:
+        checkpoint.load(path, SPEC, None)
+    assert error.value.code == "bad_checkpoint"
+
+
 def test_the_file_is_whole_alone_and_hashed(tmp_path):
     path = tmp_path / "new" / "final.safetensors"
     written = checkpoint.save(trained(), path, {})

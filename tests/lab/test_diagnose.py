@@ -56,6 +56,15 @@ def test_what_needs_something_else_of_the_network_is_refused(
         told(trained[0], "accuracy", "effective_learning_rate")
 
 
+def test_a_network_too_large_to_compute_with_is_refused(trained: tuple[Path, Measured]) -> None:
+    model, task = checkpoint.load(trained[0], RECIPE, None)
+    for weight in model.parameters():
+        weight.data.fill_(3e38)
+    with pytest.raises(LabError, match="spectral_norms: the network's numbers") as error:
+        list(diagnose({"diagnostics": [{"name": "spectral_norms"}]}, model, task, RECIPE))
+    assert error.value.code == "bad_model"
+
+
 def test_it_stops_when_asked(trained: tuple[Path, Measured]) -> None:
     events = told(trained[0], "accuracy", "layer_norms", stop=lambda: True)
     assert isinstance(events[-1], Finished)

@@ -100,6 +100,9 @@ def load(checkpoint: Path, spec: TrainSpec, datasets: Path | None) -> tuple[nn.M
     task = Dataset.of(spec.dataset).load(datasets)
     model = untrained(spec, task)
     restore(model, checkpoint)
+    for name, tensor in model.state_dict().items():
+        if not tensor.isfinite().all():
+            raise _bad(checkpoint, f"holds a number in {name!r} that is not finite")
     return model.eval(), task
 
 

@@ -16,6 +16,7 @@ from worker.lab import checkpoint
 from worker.lab.core import device as devices
 from worker.lab.core.attack import evaluating
 from worker.lab.core.diagnostic import Diagnostic, Reading, View
+from worker.lab.core.errors import LabError
 from worker.lab.core.layers import Layers
 from worker.lab.core.model import Model
 from worker.lab.core.optimizer import Optimizer
@@ -40,7 +41,7 @@ def diagnose(
     the first `batch_size` training examples. `peers` are networks of the same task to compare
     with. `stop` is asked after every reading. The model is left as it was.
 
-    Raises LabError: "bad_spec", "no_device".
+    Raises LabError: "bad_spec", "no_device", "bad_model".
     """
     if not isinstance(spec, DiagnoseSpec):
         spec = DiagnoseSpec.model_validate({"source": "local", **spec})
@@ -74,15 +75,19 @@ def diagnose(
 
 def _readings(diagnostic: Diagnostic, view: View) -> Iterator[Reading]:
     """All of a diagnostic's readings, each computed without autograd's tape."""
-    for look in (diagnostic.measure, diagnostic.survey, diagnostic.study):
-        with torch.no_grad():
-            readings = iter(look(view))
-        while True:
+    try:
+        for look in (diagnostic.measure, diagnostic.survey, diagnostic.study):
             with torch.no_grad():
-                reading = next(readings, None)
-            if reading is None:
-                break
-            yield reading
+                readings = iter(look(view))
+            while True:
+                with torch.no_grad():
+                    reading = next(readings, None)
+                if reading is None:
+                    break
+                yield reading
+    except torch.linalg.LinAlgError as error:  # type: ignore[attr-defined]
+        told = f"{diagnostic.name()}: the network's numbers grow beyond what can be computed with"
+        raise LabError("bad_model", told) from error
 
 
 def _view(
