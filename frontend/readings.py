@@ -13,6 +13,7 @@ WHOLE = {
     "train/accuracy": "training accuracy, by batch until the end",
     "train/loss": "training loss with penalties (nats)",
     "train/loss/cross_entropy": "cross-entropy of a training batch (nats)",
+    "learning_rate": "learning rate",
     "norm/intrinsic": "∏‖W‖ (Frobenius)",
     "norm/intrinsic_spectral": "∏‖W‖₂ (spectral)",
     "norm/layer": "‖W‖ (Frobenius)",
@@ -39,6 +40,12 @@ WHOLE = {
     "boundary_distance/margin_over_gradient": "mean margin / mean gradient (input units)",
 }
 """Where the whole path says more than its parts."""
+
+WITHIN = {
+    "train/loss/": "training loss, its part {} (nats)",
+    "norm/layer/": "‖W‖ of {} (Frobenius)",
+}
+"""Where the last part alone says which of several it is."""
 
 TERMS = {
     "ece": "expected calibration error",
@@ -80,6 +87,9 @@ def words(path: str, diagnostic: str = "") -> str:
     known = path.removeprefix("diagnostic/")
     if known in WHOLE:
         return WHOLE[known]
+    for beginning, said in WITHIN.items():
+        if known.startswith(beginning):
+            return said.format(term(known.removeprefix(beginning).replace("/", ", ")))
     parts = known.removeprefix(f"{diagnostic}/").split("/")
     return " · ".join(term(part) for part in parts)
 

@@ -185,7 +185,7 @@ def cards(names: Sequence[str]) -> Component:
 
 def called(name: str) -> str:
     """A measurement, or what is no measurement, in words: `test/accuracy` is "Test accuracy"."""
-    words = readings.words(name) if "/" in name else name
+    words = readings.words(name)
     return words[:1].upper() + words[1:]
 
 

@@ -102,8 +102,13 @@ def _skipped(told: Told) -> Component | None:
 def _waiting(told: Told, some: bool) -> Component | None:
     if some:
         return None
-    over = told.job["state"] in ENDED
-    return parts.empty("This job told no readings." if over else "The first readings come soon.")
+    state = told.job["state"]
+    if state in ENDED:
+        return parts.empty("This job told no readings.")
+    waits = state == "queued"
+    return parts.empty(
+        "Readings come once the job has begun." if waits else "The first readings come soon."
+    )
 
 
 # --- numbers -----------------------------------------------------------------------------------

@@ -15,6 +15,8 @@ from frontend import readings
         ("diagnostic/rank_truncation/layer2", "rank_truncation", "layer 2"),
         ("diagnostic/spectral_bound/tightness", "spectral_bound", "mean measured / mean bound"),
         ("gradient/input_max", "input_gradient", "largest ‖∇ₓ CE‖₂ (nats / input unit)"),
+        ("norm/layer/layer3", "", "‖W‖ of layer 3 (Frobenius)"),
+        ("train/loss/weissi", "", "training loss, its part weissi (nats)"),
         ("diagnostic/of_tomorrow/new_thing", "of_tomorrow", "new thing"),
     ],
 )
