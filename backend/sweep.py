@@ -77,7 +77,9 @@ def _inside(place: Any, step: str, path: str) -> Any:
         return place[int(step)]
     if isinstance(place, dict) and step in place:
         return place[step]
-    raise bad_field(f"grid.{path}", f"there is no {step!r} in the base")
+    known = isinstance(place, dict) and step in (place.get("spec") or {})
+    hint = f"; of the spec's own it is called spec.{path}" if known else ""
+    raise bad_field(f"grid.{path}", f"there is no {step!r} in the base{hint}")
 
 
 def prepared(given: Parts, asked: NewSweep) -> tuple[dict[str, list[Any]], list[dict[str, Any]]]:

@@ -54,6 +54,11 @@ def test_its_cost_is_told_before_it_is_sent(client: TestClient, queue: Queue) ->
     assert queue.redis.llen(QUEUE) == 0
 
 
+def test_a_field_of_the_spec_without_its_place_is_told_its_name(client: TestClient) -> None:
+    told = client.post("/sweeps", json=asked(grid={"methods.1.strength": [0.1]})).json()["detail"]
+    assert "it is called spec.methods.1.strength" in told
+
+
 @pytest.mark.parametrize(
     ("more", "field"),
     [
