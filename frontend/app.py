@@ -16,7 +16,7 @@ from dash.exceptions import DependencyException
 from fastapi import FastAPI, Request, Response
 from starlette.middleware.gzip import GZipMiddleware
 
-from frontend import api
+from frontend import api, bundle
 from frontend.frame import frame
 from frontend.gate import Gate
 from frontend.lasting import Lasting
@@ -49,7 +49,8 @@ def dash_app(server: FastAPI) -> Dash:
         title="Normscope",
         update_title=None,
         index_string=INDEX,
-        assets_ignore=r"(scheme|early)\.js",  # the head has them
+        include_assets_files=False,
+        **bundle.serve(server),
         include_pages_meta=False,
         suppress_callback_exceptions=True,
         add_log_handler=False,
