@@ -78,8 +78,9 @@
     const spec = job.spec || {};
     if (job.kind === "attack") return (spec.attacks || []).map(attackWords).join(", ");
     if (job.kind === "diagnose") return (spec.diagnostics || []).map((one) => one.name.replaceAll("_", " ")).join(", ");
-    const named = (spec.methods || []).map((method) => method.name.replaceAll("_", " "));
-    return named.filter((name) => name !== "cross entropy").join(", ") || (named.length ? "plain" : "");
+    const chosen = spec.methods || [];
+    const told = chosen.filter(({ name }) => name !== "cross_entropy").map(({ name, strength }) => name.replaceAll("_", " ") + (typeof strength === "number" ? " " + strength : ""));
+    return told.join(", ") || (chosen.length ? "plain" : "");
   }
 
   // As attack_words in frontend/views/head.py: PGD-20, linf.
@@ -119,6 +120,12 @@
   });
 
   // --- cells ------------------------------------------------------------------------------
+  // Of a sweep's job first what tells it from the others: the sweep's own name may be cut off.
+  function short(job) {
+    const [own, ...sweep] = (job.name || job.id).split(" · ").reverse();
+    return job.sweep ? [own, ...sweep.reverse()].join(" · ") : job.name || job.id;
+  }
+
   function jobName({ data: job }) {
     if (!job) return text("span", { className: "cell-wait" });
     const path = "/jobs/" + job.id;
@@ -131,7 +138,7 @@
     const tags = (job.tags || []).filter(Boolean);
     const said = tags.length ? `${name} (${tags.join(", ")})` : name;
     return text("span", { className: "cell-name", title: said },
-      text("a", { href: path, onClick: visit }, name),
+      text("a", { href: path, onClick: visit }, short(job)),
       ...tags.map((tag) => text("span", { className: "tag", key: tag }, tag)));
   }
 
