@@ -22,6 +22,7 @@ from backend.estimate import (
     of_diagnosis,
     of_train,
     require_affordable,
+    split_size,
 )
 from backend.handing import hand_out
 from backend.parts import Parts, is_id
@@ -129,6 +130,8 @@ def require_sense(catalog: Catalog, spec: TrainSpec, part: str = "") -> None:
     chosen = combine.chosen(spec, lambda kind, name: catalog.find(kind, name).facts)
     refusals = combine.refusals(chosen, layers)
     refusals += combine.sharing_refusals(spec, chosen, layers)
+    shape, examples = example_shape(catalog, spec.dataset), split_size(catalog, spec, "train")
+    refusals += combine.batch_refusals(spec, layers, shape, examples)
     found = [(f"spec.{field}", why) for field, why in refusals if field.startswith(part)]
     if found:
         raise Problem(422, ": ".join(found[0]), found)

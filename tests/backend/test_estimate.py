@@ -16,6 +16,7 @@ from backend.estimate import (
     of_train,
     require_affordable,
 )
+from backend.launch import require_sense
 from backend.requests import Requests, validated
 from tests.backend.parts import DIAGNOSTICS, catalogue, train
 from worker.contract import catalog as lab
@@ -208,3 +209,18 @@ def test_a_diagnosis_costs_the_looks_that_its_cards_tell() -> None:
     looks = 4**3 * 16 * 100 + 10 * 360
     assert found.flops == 2 * (64 * 128 + 128 * 128 + 128 * 10) * looks
     assert found.seconds == pytest.approx(0.3 + looks / 250 * 0.0005 + found.flops / 2e10)
+
+
+def test_a_last_batch_that_cannot_be_normalised_is_refused() -> None:
+    """The held out are not in it: 1437 less 72 are 1365, 1364 of them in elevens."""
+    body = train(model={"name": "mlp", "batch_norm": True}, batch_size=11)
+    for held, refused in ((0.05, ["spec.batch_size"]), (0.0, [])):
+        body["spec"]["dataset"] = {"name": "digits", "validation": held}
+        asked = validated(Requests(lab.load()).job, body).spec
+        assert isinstance(asked, TrainSpec)
+        try:
+            require_sense(lab.load(), asked)
+            found = []
+        except Problem as problem:
+            found = [field for field, _ in problem.errors]
+        assert found == refused

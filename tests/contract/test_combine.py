@@ -96,3 +96,25 @@ def test_one_method_is_the_loss_to_learn_by() -> None:
     assert field == "methods.1"
     assert "cross_entropy and other_loss" in reason
     assert fields(refused("rescaling", layers=[LINEAR, NORM])) == ["methods"]
+
+
+@pytest.mark.parametrize(
+    ("layers", "shape", "examples", "size", "refused"),
+    [
+        ([LINEAR, NORM], (8,), 65, 64, True),
+        ([LINEAR, NORM], (8,), 64, 1, True),
+        ([LINEAR, NORM], (8,), 64, 64, False),
+        ([LINEAR, NORM], (8,), 66, 64, False),
+        ([LINEAR, RELU], (8,), 65, 64, False),
+        ([plan.Conv(out=4), NORM], (1, 2, 2), 65, 64, False),
+        ([plan.Conv(out=4), plan.MaxPool(), NORM], (1, 2, 2), 65, 64, True),
+        ([plan.Residual(branch=[plan.Conv(out=1), NORM])], (1, 1, 1), 65, 64, True),
+    ],
+)
+def test_batch_normalisation_of_one_number(
+    layers: list[plan.Resolved], shape: tuple[int, ...], examples: int, size: int, refused: bool
+) -> None:
+    body = {"dataset": {"name": "digits"}, "model": {"name": "net"}, "batch_size": size}
+    spec = TrainSpec.model_validate(body)
+    found = combine.batch_refusals(spec, layers, shape, examples)
+    assert fields(found) == ["batch_size"] * refused

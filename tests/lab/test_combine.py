@@ -37,3 +37,13 @@ def test_needs_and_exclusions_are_refused_and_stand_in_the_catalogue(
     assert caught.value.code == "bad_spec"
     told = catalog().find("method", "weissi").facts[key]
     assert told == (list(value) if isinstance(value, tuple) else value)
+
+
+def test_a_last_batch_that_cannot_be_normalised_is_refused() -> None:
+    spec = {
+        "dataset": {"name": "moons", "examples": 65},
+        "model": {"name": "mlp", "hidden": [4], "batch_norm": True},
+    }
+    with pytest.raises(LabError, match=r"^batch_size: of 65 examples the last batch has one"):
+        next(fit(spec))
+    assert next(fit({**spec, "batch_size": 63}))

@@ -11,7 +11,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from worker.contract.plan import BatchNorm, Conv, Leaf, Linear, Resolved, leaves, paths
+from worker.contract.plan import (
+    BatchNorm,
+    Conv,
+    Leaf,
+    Linear,
+    Resolved,
+    leaves,
+    normalises_numbers,
+    paths,
+)
 from worker.contract.spec import AttackSpec, TrainSpec
 
 Refusal = tuple[str, str]
@@ -68,6 +77,16 @@ def sharing_refusals(
         told = "batch normalisation looks at its batch as a whole: processes cannot share one"
         whole.append(("processes", told))
     return whole
+
+
+def batch_refusals(
+    spec: TrainSpec, layers: Sequence[Resolved], shape: tuple[int, ...], examples: int
+) -> list[Refusal]:
+    """A last batch of one example, where batch normalisation has nothing to take a variance of."""
+    if (examples - 1) % spec.batch_size or not normalises_numbers(layers, shape):
+        return []
+    told = f"of {examples} examples the last batch has one; batch normalisation needs two"
+    return [("batch_size", told)]
 
 
 def attack_refusals(spec: AttackSpec, facts: Callable[[str], Mapping[str, Any]]) -> list[Refusal]:

@@ -227,6 +227,19 @@ def _cost(layer: Resolved, shape: tuple[int, ...], after: tuple[int, ...]) -> Co
     return Cost(0, 0, math.prod(after))
 
 
+def normalises_numbers(layers: Sequence[Resolved], shape: tuple[int, ...]) -> bool:
+    """Whether a batch normalisation sees a single number a channel of each example."""
+    for layer, after in zip(layers, walk(layers, shape), strict=True):
+        if isinstance(layer, BatchNorm) and math.prod(shape[1:]) == 1:
+            return True
+        if isinstance(layer, Residual) and any(
+            normalises_numbers(_tree(way), shape) for way in (layer.branch, layer.shortcut)
+        ):
+            return True
+        shape = after
+    return False
+
+
 def _tree(layers: Sequence[Layer]) -> list[Resolved]:
     """Of a resolved residual: the same layers, known to be resolved."""
     return [layer for layer in layers if not isinstance(layer, Each | When)]

@@ -39,6 +39,7 @@ def require_sense(spec: TrainSpec, network: Model, task: Task, part: str = "") -
     chosen = combine.chosen(spec, lambda kind, name: entries(kind)[name].told())
     layers = network.layers_for(task)
     found = [*combine.refusals(chosen, layers), *combine.sharing_refusals(spec, chosen, layers)]
+    found += combine.batch_refusals(spec, layers, task.shape, len(task.train))
     for field, reason in found:
         if field.startswith(part):
             raise LabError("bad_spec", f"{field}: {reason}")
