@@ -23,6 +23,15 @@ REGIONS = "diagnostic/decision_regions/map"
 POINTS = "diagnostic/decision_regions/points"
 TALL = 604
 """Pixels: a square plot takes the room of two cards, one above the other."""
+BOUNDED = ("gradient", "tightness")
+UNBOUNDED = (
+    "No bound is known of this network, a part of which works at random: the bound is infinite "
+    "and the ratio 0."
+)
+SAMPLED = (
+    "Down-sampled: the smallest and the largest value of every stretch are shown; the downloads "
+    "below have all of them."
+)
 
 XS: tuple[tuple[Along, str], ...] = (("step", "steps"), ("epoch", "epochs"), ("time", "seconds"))
 
@@ -156,15 +165,15 @@ def _card(
 
 
 def _notes(card: Card, series: Mapping[str, Series], told: Told) -> list[str]:
-    if not told.downsampled:
-        return []
+    notes = [UNBOUNDED] if card.key in BOUNDED and _unbounded(series) else []
     most = max((len(series[name].step) for name in card.series if name in series), default=0)
-    if most < 500:
-        return []
-    return [
-        "Down-sampled: the smallest and the largest value of every stretch are shown; "
-        "the downloads below have all of them."
-    ]
+    return [*notes, SAMPLED] if told.downsampled and most >= 500 else notes
+
+
+def _unbounded(series: Mapping[str, Series]) -> bool:
+    """Whether every bound that was told is infinite, and so nothing of it can be drawn."""
+    bounds = series["gradient/bound"].value if "gradient/bound" in series else []
+    return bool(bounds) and not any(bound is not None for bound in bounds)
 
 
 def _regions(told: Told, look: Theme) -> Component | None:

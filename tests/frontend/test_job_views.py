@@ -270,6 +270,18 @@ def test_a_second_attempt_is_kept_apart_and_told() -> None:
     assert "Attempt 2 is shown" in text(curves.board(told, Wanted()))
 
 
+def test_an_attempt_that_waits_is_not_said_to_be_shown() -> None:
+    told = Told(job(attempt=2, state="queued"), [scalar("train/loss", 1, 5.0)])
+    assert "Attempt 2 has not begun; shown is attempt 1." in text(curves.board(told, Wanted()))
+
+
+@pytest.mark.parametrize(("bound", "said"), [("Infinity", 1), (3.0, 0)])
+def test_a_network_without_a_bound_says_why_nothing_is_drawn(bound: Any, said: int) -> None:
+    items = [scalar("gradient/bound", 1, bound), scalar("gradient/tightness", 1, 0.0)]
+    shown = text(curves.board(Told(job(), items), Wanted()))
+    assert shown.count("No bound is known") == said
+
+
 def test_down_sampling_is_told_on_the_card() -> None:
     items = [scalar("train/loss", step, 1.0) for step in range(600)]
     assert "Down-sampled" in text(curves.board(Told(job(), items, downsampled=True), Wanted()))
