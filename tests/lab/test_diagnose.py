@@ -47,6 +47,8 @@ def test_what_does_not_apply_is_skipped_and_told(trained: tuple[Path, Measured])
     assert isinstance(events[0], Started)
     assert events[0].info["skipped"] == ["decision_regions"]
     assert events[0].steps == 1
+    with pytest.raises(LabError, match="none of these can be measured on digits"):
+        told(trained[0], "decision_regions")
 
 
 def test_what_needs_something_else_of_the_network_is_refused(

@@ -47,10 +47,7 @@ def diagnose(
         spec = DiagnoseSpec.model_validate({"source": "local", **spec})
     tell = tell or Teller()
     device = devices.choose(spec.device)
-    chosen = [Diagnostic.of(choice) for choice in spec.diagnostics]
-    looked_at = recipe.model_copy(update={"diagnostics": spec.diagnostics})
-    require_sense(looked_at, Model.of(recipe.model), task, "diagnostics")
-    found = [diagnostic for diagnostic in chosen if diagnostic.applies(task)]
+    found, skipped = _sorted(spec, recipe, task)
     model, task = model.to(device), task.to(device)
     yield tell.started(
         devices.describe(device),
@@ -58,7 +55,7 @@ def diagnose(
         1.0,
         catalog.load().hash,
         diagnostics=[diagnostic.name() for diagnostic in found],
-        skipped=[diagnostic.name() for diagnostic in chosen if diagnostic not in found],
+        skipped=[diagnostic.name() for diagnostic in skipped],
     )
     with evaluating(model):
         view = _view(spec, model, task, recipe, datasets, [peer.to(device) for peer in peers])
@@ -71,6 +68,19 @@ def diagnose(
                     return
             yield tell.measured(done + 1, (done + 1) / len(found), {"progress": float(done + 1)})
     yield tell.finished(len(found))
+
+
+def _sorted(
+    spec: DiagnoseSpec, recipe: TrainSpec, task: Task
+) -> tuple[list[Diagnostic], list[Diagnostic]]:
+    """What can be measured on the task, and what cannot. LabError("bad_spec") where nothing can."""
+    chosen = [Diagnostic.of(choice) for choice in spec.diagnostics]
+    looked_at = recipe.model_copy(update={"diagnostics": spec.diagnostics})
+    require_sense(looked_at, Model.of(recipe.model), task, "diagnostics")
+    found = [diagnostic for diagnostic in chosen if diagnostic.applies(task)]
+    if not found:
+        raise LabError("bad_spec", f"diagnostics: none of these can be measured on {task.name}")
+    return found, [diagnostic for diagnostic in chosen if diagnostic not in found]
 
 
 def _readings(diagnostic: Diagnostic, view: View) -> Iterator[Reading]:
