@@ -23,6 +23,7 @@ router = APIRouter(tags=["measurements"])
 
 MOST_PATTERNS = 64
 COLUMNS = ("name", "attempt", "seq", "step", "epoch", "time", "value")
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 Step = Annotated[int | None, Query(ge=0, le=2**31 - 1)]
 Names = Annotated[
     list[Annotated[str, Query(max_length=2000, pattern=r"^[^\x00-\x1f\x7f]*$")]], Query()
@@ -95,6 +96,9 @@ def _lines(items: Iterable[measurements.Item]) -> Iterator[str]:
 
 
 def _cell(value: Any) -> Any:
+    """A text that a spreadsheet would take for a formula gets a quote before it."""
+    if isinstance(value, str) and value.startswith(FORMULA) and value != "-inf":
+        return f"'{value}"
     return orjson.dumps(value).decode() if isinstance(value, dict) else value
 
 

@@ -260,10 +260,8 @@
     const names = [...new Set(page.jobs.flatMap((job) => Object.keys(job.summary)))].sort();
     const head = ["id", "name", "state", ...page.paths, ...names];
     const rows = page.jobs.map((job) => [job.id, job.name, job.state, ...page.paths.map((path) => job.spec[path]), ...names.map((name) => job.summary[name])]);
-    const cell = (value) => (value === null || value === undefined ? "" : /[",\n]/.test(value) ? `"${String(value).replaceAll('"', '""')}"` : value);
-    const text = [head, ...rows].map((row) => row.map(cell).join(",")).join("\n") + "\n";
     const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([text], { type: "text/csv" }));
+    link.href = URL.createObjectURL(new Blob([scope.csv([head, ...rows])], { type: "text/csv" }));
     link.download = "compare.csv";
     link.click();
     window.setTimeout(() => URL.revokeObjectURL(link.href), 1000);

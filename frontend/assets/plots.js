@@ -133,9 +133,7 @@
       return;
     }
     const { head, body } = listed(card);
-    const cell = (value) => (value === null || value === undefined ? "nan" : /[",\n]/.test(value) ? `"${String(value).replaceAll('"', '""')}"` : value);
-    const text = [head, ...body].map((row) => row.map(cell).join(",")).join("\n") + "\n";
-    download(new Blob([text], { type: "text/csv" }), `${name}.csv`);
+    download(new Blob([scope.csv([head, ...body], "nan")], { type: "text/csv" }), `${name}.csv`);
   }
 
   function download(blob, name) {

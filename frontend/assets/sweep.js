@@ -226,9 +226,8 @@
     const names = measures();
     const head = ["id", "state", ...fields(), ...names];
     const rows = page.sweep.jobs.map((job) => [job.id, job.state, ...fields().map((path) => groupOf(job, path)), ...names.map((name) => (name === "robust accuracy" ? page.robust[job.id] : job.summary[name]) ?? "")]);
-    const cell = (value) => (/[",\n]/.test(value) ? `"${String(value).replaceAll('"', '""')}"` : value);
     const link = document.createElement("a");
-    link.href = URL.createObjectURL(new Blob([[head, ...rows].map((row) => row.map(cell).join(",")).join("\n") + "\n"], { type: "text/csv" }));
+    link.href = URL.createObjectURL(new Blob([scope.csv([head, ...rows])], { type: "text/csv" }));
     link.download = `sweep-${page.sweep.id}.csv`;
     link.click();
   }

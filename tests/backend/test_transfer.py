@@ -130,6 +130,15 @@ def test_what_is_here_already_stays_as_it_is(other: TestClient, exported: bytes)
     assert (refused.status_code, "another job has it" in refused.json()["detail"]) == (409, True)
 
 
+def test_no_name_is_a_formula_in_a_spreadsheet(other: TestClient, exported: bytes) -> None:
+    members, _ = opened(exported)
+    points = [[4, 0, 0.0, 1.0, -2.0], [5, 1, 1.0, 1.0, "-inf"]]
+    archive = lined({"attempt": 1, "name": "=1+1", "points": points})(members)
+    assert take(other, archive).status_code == 201
+    _, *lines = other.get("/jobs/trained/measurements?format=csv").text.splitlines()
+    assert lines == ["'=1+1,1,4,0,0.0,1.0,-2.0", "'=1+1,1,5,1,1.0,1.0,-inf"]
+
+
 def test_only_what_has_ended_is_exported(client: TestClient, exported: bytes) -> None:
     refused = client.get("/jobs/waits/export")
     assert (refused.status_code, "has not ended" in refused.json()["detail"]) == (409, True)

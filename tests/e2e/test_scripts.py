@@ -56,6 +56,7 @@ QUESTIONS = """() => {
             .map((value) => window.normscope.numbers.number(value)),
         spread: [[2, 2], [2, 1], [1, 1], []]
             .map((counts) => window.normscope.sweep.scatter(counts)),
+        table: window.normscope.csv([["=1+1", "@a", -2, "-inf"], ['a"b', null, "x,y", 0]]),
         chosen: [0.05, 8 / 255, 2, 1e-5].map((value) => window.normscope.numbers.exact(value, 3)),
     };
 }"""
@@ -65,7 +66,7 @@ QUESTIONS = """() => {
 def answers(browser: Browser) -> dict[str, Any]:
     """All answers of one page that has these scripts and nothing else."""
     page = browser.new_page()
-    for script in ("stats.js", "sweepform.js", "numbers.js", "ticks.js", "sweep.js"):
+    for script in ("stats.js", "sweepform.js", "numbers.js", "ticks.js", "sweep.js", "csv.js"):
         page.add_script_tag(path=ASSETS / script)
     found: dict[str, Any] = page.evaluate(QUESTIONS)
     page.close()
@@ -138,3 +139,7 @@ def test_ticks_are_round_numbers_and_decades_powers(answers: dict[str, Any]) -> 
     assert answers["decades"] == ["10⁻³", "10⁻²", "10⁻¹", "10⁰", "10¹", "10²"]
     assert answers["within"] == ["0.5", "1", "2", "5"]
     assert answers["close"] == ["0.10", "0.12", "0.14", "0.16", "0.18", "0.20"]
+
+
+def test_no_name_is_a_formula_in_a_spreadsheet(answers: dict[str, Any]) -> None:
+    assert answers["table"] == '\'=1+1,\'@a,-2,-inf\n"a""b",,"x,y",0\n'
