@@ -167,6 +167,7 @@ def figure(look: Theme, traces: list[Any], **layout: Any) -> go.Figure:
         },
         "uirevision": "kept",
         "dragmode": "zoom",
+        "separators": ".\u00a0",  # between thousands as frontend/words.py has it
     }
     return go.Figure(data=traces, layout={**dress, **layout})
 
