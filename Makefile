@@ -4,7 +4,7 @@ BIN := .venv/bin
 SECRETS ?= secrets
 SETUP = @$(if $(PYTHON),,echo "Normscope needs Python 3.11, and there is no python3.11 on PATH." >&2; exit 1;) $(PYTHON) backend/local/install.py
 
-.PHONY: run test test-slow test-fuzz test-gpu test-compose test-faults check bench catalog picture secrets join clean
+.PHONY: run test test-slow test-fuzz test-gpu test-compose test-faults check audit bench catalog picture secrets join clean
 
 run:  ## start the whole explorer and print its address
 	$(SETUP) local
@@ -41,6 +41,12 @@ check:  ## style, types and who may import whom
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+audit:  ## what bandit says of our code, and known holes in what is pinned (asks PyPI); tools of its own venv
+	@test -x .venv-audit/bin/pip-audit || { $(PYTHON) -m venv .venv-audit \
+	  && .venv-audit/bin/pip install --quiet -c constraints.txt bandit pip-audit; }
+	.venv-audit/bin/bandit -q -c pyproject.toml -r worker backend frontend
+	.venv-audit/bin/pip-audit --strict --no-deps --disable-pip --requirement constraints.txt
 
 bench:  ## side-by-side measurements, printed as a table
 	$(SETUP) dev browser
