@@ -133,10 +133,14 @@ def hit(
 ) -> dict[str, Cell]:
     """Bring jobs into the phases, strike once, and see what becomes of each."""
     ends = {phase: undisturbed.end(phase) for phase in phases if phase != "cancelling"}
-    jobs = {phase: submit(stand, phase, undisturbed) for phase in phases}
+    jobs = {phase: submit(stand, phase, undisturbed) for phase in phases if phase != "queued"}
     viewers = {phase: Viewer(stand, jobs[phase], LOSS) for phase in VIEWED if phase in jobs}
     for viewer in viewers.values():
         viewer.start()
+    for phase, job in jobs.items():
+        e2e.until(lambda p=phase, j=job: stand.points(j, watched(p)), PATIENCE_S, "never ran")
+    # Only now, for a short job may pass a long one that has not begun.
+    jobs |= {phase: submit(stand, phase, undisturbed) for phase in phases if phase == "queued"}
     seconds, load = _struck(stand, target, how, jobs)
     limit = FROZEN_WORKER_S if target in WORKERS and how == "SIGSTOP" else QUICK_S
     cells = {}
@@ -153,10 +157,8 @@ def hit(
 def _struck(
     stand: Stand, target: str, how: str, jobs: dict[str, str]
 ) -> tuple[dict[str, float], float]:
-    """Strike once all jobs are where they should be: after how many seconds each was seen to go
+    """Strike while all jobs are where they should be: after how many seconds each was seen to go
     on, and how many processes wanted a core then, for each there is."""
-    for phase in jobs.keys() - {"queued"}:
-        e2e.until(lambda p=phase: stand.points(jobs[p], watched(p)), PATIENCE_S, "never ran")
     processes = stand.struck(target) if target not in THINGS else []
     before = {phase: stand.job(job) for phase, job in jobs.items()}
     for phase, job in before.items():
