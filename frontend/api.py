@@ -106,7 +106,7 @@ class Worker(TypedDict):
     name: str
     device: str
     kind: Literal["cpu", "cuda"]
-    state: Literal["idle", "busy", "lost"]
+    state: Literal["starting", "idle", "busy", "lost"]
     reason: str
     job: str | None
 

@@ -70,7 +70,7 @@ class Child:
             memory_bytes=warmth.memory_bytes,
         )
         rehearse(settings)
-        self.presence.measured(measured().flops_per_s)
+        self.presence.ready(measured().flops_per_s)
 
     def close(self) -> None:
         self.presence.close()

@@ -49,7 +49,7 @@ class Presence:
             flops_per_s=flops_per_s,
             since=now,
             seen=now,
-            **{"state": "idle", **more},
+            **{"state": "starting", **more},
         )
         self._changed = threading.Event()
         self._over = False
@@ -88,10 +88,11 @@ class Presence:
                 wire.worker_key(card.name), card.model_dump_json(), ex=wire.WORKER_TTL_S
             )
 
-    def measured(self, flops_per_s: float) -> None:
-        """The rate, once more: at the start others wanted the cores too."""
+    def ready(self, flops_per_s: float) -> None:
+        """From now on a job begins at once. The rate, once more: at the start others wanted the
+        cores too."""
         best = max(flops_per_s, self.card.flops_per_s or 0.0)
-        self._update(flops_per_s=best)
+        self._update(state="idle", flops_per_s=best)
 
     def _tell(self, state: str, job: str | None) -> None:
         self._update(state=state, job=job, since=time.time())

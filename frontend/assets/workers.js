@@ -28,7 +28,8 @@
   function words(alive, busy) {
     if (known === null) return "workers unknown";
     if (alive === 0) return "no worker";
-    const doing = busy === 0 ? "idle" : busy === alive ? "busy" : `${busy} busy`;
+    const starting = known.every((worker) => worker.state === "starting");
+    const doing = starting ? "starting" : busy === 0 ? "idle" : busy === alive ? "busy" : `${busy} busy`;
     const devices = [...new Set(known.map((worker) => device(worker).split(" ")[0]))].join(", ");
     return `${alive} ${alive === 1 ? "worker" : "workers"} · ${devices} · ${doing}`;
   }

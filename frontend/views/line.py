@@ -19,8 +19,10 @@ def why(job: Job, queued: Sequence[Job], workers: Sequence[Worker]) -> str:
     ahead = next((at for at, one in enumerate(line) if one["id"] == job["id"]), 0)
     if ahead:
         return f"waiting: {ahead} {'job' if ahead == 1 else 'jobs'} before it"
-    busy = all(worker["state"] == "busy" for worker in able)
-    return "next in line; every worker is busy" if busy else "next in line"
+    states = {worker["state"] for worker in able}
+    if states == {"busy"}:
+        return "next in line; every worker is busy"
+    return "next in line" if "idle" in states else "next in line; a worker is starting"
 
 
 def _needs_gpu(job: Job) -> bool:

@@ -23,6 +23,7 @@ def worker(state: str = "idle", kind: str = "cpu", reason: str = "") -> Any:
         ("auto", [], "waiting: no worker is alive"),
         ("auto", [worker()], "next in line"),
         ("auto", [worker("busy"), worker("lost", reason="no GPU")], "every worker is busy"),
+        ("auto", [worker("busy"), worker("starting")], "next in line; a worker is starting"),
         ("auto", [worker("lost", reason="no GPU")], "no worker takes jobs (no GPU)"),
         ("cuda", [worker()], "waits for a GPU; none is connected"),
         ("cuda", [worker("lost", "cuda", "no GPU")], "none is connected (no GPU)"),

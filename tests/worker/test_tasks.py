@@ -31,7 +31,14 @@ def test_a_job_delivered_twice_runs_once(desk: Desk) -> None:
 def test_a_process_that_replaces_a_killed_one_takes_the_next_job(desk: Desk) -> None:
     old = desk.card().pid
     os.kill(old, signal.SIGKILL)
-    until(lambda: any(card.pid != old for card in desk.cards()), 60, "no new process came")
+    states: list[str] = []
+
+    def ready() -> bool:
+        states.extend(card.state for card in desk.cards() if card.pid != old)
+        return "idle" in states
+
+    until(ready, 60, "no new process came")
+    assert states[0] == "starting"
     desk.finish(desk.send(), 120)
 
 

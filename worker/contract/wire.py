@@ -160,8 +160,9 @@ class Answer(BaseModel):
 
 
 class WorkerCard(BaseModel):
-    """What a worker process says of itself, renewed every few seconds. One that is `lost` takes no
-    jobs: it is meant to have a device that it has not, and `reason` says so."""
+    """What a worker process says of itself, renewed every few seconds. To one that is `starting`
+    jobs may be handed, which it begins within seconds. One that is `lost` takes no jobs: it is
+    meant to have a device that it has not, and `reason` says so."""
 
     name: str
     pid: int
@@ -169,7 +170,7 @@ class WorkerCard(BaseModel):
     device: str
     kind: Literal["cpu", "cuda"] = "cpu"
     memory_bytes: int | None = None
-    state: Literal["idle", "busy", "lost"]
+    state: Literal["starting", "idle", "busy", "lost"]
     reason: str = ""
     job: str | None = None
     since: float
