@@ -95,10 +95,18 @@ def prepared(given: Parts, asked: NewSweep) -> tuple[dict[str, list[Any]], list[
             new, _ = launch.prepared(given, body(asked.base, point))
         except Problem as problem:
             problem.detail = f"{problem.detail} (at {told})"
+            problem.errors = [(_place(field, grid), why) for field, why in problem.errors]
             raise
         named = asked.name or asked.base.get("name") or new["name"]
         made.append({**new, "name": f"{named} · {told}"[:200]})
     return grid, made
+
+
+def _place(field: str, grid: Mapping[str, Any]) -> str:
+    """Where in the sweep's request a job's field came from: its grid, else its base."""
+    swept = any(field == path or field.startswith(f"{path}.") for path in grid)
+    known = field.startswith("grid.")
+    return field if known else f"grid.{field}" if swept else f"base.{field}"
 
 
 def said(value: Any) -> str:
