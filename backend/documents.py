@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any, Literal
 
@@ -147,8 +147,12 @@ _PLAIN = (
 )
 
 
-def job_document(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A job as REST shows it, from its row."""
+def job_document(row: Mapping[str, Any], summary: Collection[str] | None = None) -> dict[str, Any]:
+    """A job as REST shows it, from its row; of its summary only these names, where some are
+    given."""
+    if summary is not None:
+        known = row["summary"]
+        row = {**row, "summary": {name: known[name] for name in summary if name in known}}
     progress = {
         "step": row["step"] or 0,
         "steps": row["steps"],

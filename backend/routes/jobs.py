@@ -87,9 +87,11 @@ def listing(
     sort: Text = "-created_at",
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
     cursor: Cursor = None,
+    summary: Text = None,
 ) -> Response:
     """Jobs, a page at a time. `id`, `state`, `kind` and `tag` take several values by commas; a
-    job has every tag that is asked for. `q` looks into ids, names, tags and specs."""
+    job has every tag that is asked for. `q` looks into ids, names, tags and specs. `summary` names
+    the scalars whose last values are wanted; without it they all come."""
     where = jobs.Filter(
         _split(id),
         _several("state", state, STATES),
@@ -106,7 +108,8 @@ def listing(
             rows, more = jobs.listing(connection, where, order, limit, cursor or None)
         except jobs.BadCursor as error:
             raise bad_field("cursor", "not a cursor of this listing") from error
-    return json({"items": [job_document(row) for row in rows], "next": more})
+    wanted = None if summary is None else _split(summary)
+    return json({"items": [job_document(row, wanted) for row in rows], "next": more})
 
 
 def _split(text: str | None) -> list[str]:

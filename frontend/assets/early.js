@@ -6,6 +6,7 @@
   const BUDGET = 30000; // points on a card of Compare, over all jobs
   const MOST_JOBS = 100;
   const FRESH_MS = 20000; // since the page began: what is older is read anew
+  const SHOWN = "test/accuracy,test/loss,norm/intrinsic,attack/worst/accuracy_at_largest_eps";
   const query = new URLSearchParams(window.location.search);
   const list = (name) => (query.get(name) || "").split(",").filter(Boolean);
   const asked = new Map();
@@ -17,9 +18,10 @@
     return `/api/v1/overlay?jobs=${joined(jobs)}&name=${joined(names)}&points=${points(of)}${range}`;
   }
 
-  // The filters as REST takes them; blocks of rows are pages of `limit`.
+  // The filters as REST takes them; blocks of rows are pages of `limit`, with what columns show.
   function jobs(filters, sort, limit, cursor = null) {
     const all = new URLSearchParams(filters);
+    all.set("summary", SHOWN);
     all.set("sort", sort);
     all.set("limit", limit);
     if (cursor) all.set("cursor", cursor);

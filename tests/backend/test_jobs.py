@@ -61,6 +61,21 @@ def recorder(store: Store, queue: Queue) -> Recorder:
     return Recorder(store, queue)
 
 
+def test_a_listing_tells_no_more_of_the_summaries_than_was_asked_for(
+    client: TestClient, settings: Settings, recorder: Recorder, queue: Queue
+) -> None:
+    job = create(client)["id"]
+    finish(recorder, queue, job, settings)
+
+    def told(query: str) -> Any:
+        (found,) = client.get(f"/jobs?id={job}{query}").json()["items"]
+        return found["summary"]
+
+    assert told("&summary=train/loss,test/loss") == {"train/loss": pytest.approx(0.1)}
+    assert told("&summary=") == {}
+    assert told("") == client.get(f"/jobs/{job}").json()["summary"]
+
+
 def test_a_job_is_stored_ticketed_sent_and_told(client: TestClient, queue: Queue) -> None:
     answer = client.post("/jobs", json={**train(), "name": " mine ", "tags": ["b", "a", "b"]})
     job = answer.json()
