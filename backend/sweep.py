@@ -6,7 +6,8 @@ import copy
 import hashlib
 import itertools
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -88,11 +89,12 @@ def prepared(given: Parts, asked: NewSweep) -> tuple[dict[str, list[Any]], list[
     422 naming the field, and of which combination, if one cannot be.
     """
     grid = grid_of(asked)
+    base = _reaching(given, asked.base, grid)
     made = []
     for point in points(grid):
         told = ", ".join(f"{path.rsplit('.', 1)[-1]}={said(v)}" for path, v in point.items())
         try:
-            new, _ = launch.prepared(given, body(asked.base, point))
+            new, _ = launch.prepared(given, body(base, point))
         except Problem as problem:
             problem.detail = f"{problem.detail} (at {told})"
             problem.errors = [(_place(field, grid), why) for field, why in problem.errors]
@@ -100,6 +102,17 @@ def prepared(given: Parts, asked: NewSweep) -> tuple[dict[str, list[Any]], list[
         named = asked.name or asked.base.get("name") or new["name"]
         made.append({**new, "name": f"{named} · {told}"[:200]})
     return grid, made
+
+
+def _reaching(given: Parts, base: Mapping[str, Any], paths: Iterable[str]) -> Mapping[str, Any]:
+    """The base; where a path leads to what the base leaves to its default, with the defaults."""
+    try:
+        body(base, dict.fromkeys(paths))
+    except Problem:
+        with suppress(Problem):
+            asked = validated(given.requests.job, base)
+            return {**base, "spec": asked.spec.model_dump(mode="json")}
+    return base
 
 
 def _place(field: str, grid: Mapping[str, Any]) -> str:

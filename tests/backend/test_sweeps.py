@@ -59,6 +59,16 @@ def test_a_field_of_the_spec_without_its_place_is_told_its_name(client: TestClie
     assert "it is called spec.methods.1.strength" in told
 
 
+def test_what_the_base_leaves_to_its_default_can_be_swept(client: TestClient) -> None:
+    base = {"kind": "train", "spec": {"dataset": {"name": "digits"}, "model": {"name": "mlp"}}}
+    grid = {"spec.optimizer.lr": [0.1, 0.2]}
+    made = client.post("/sweeps", json={"base": base, "grid": grid})
+    assert made.status_code == 201, made.text
+    jobs = [client.get(f"/jobs/{job['id']}").json() for job in made.json()["jobs"]]
+    assert [job["spec"]["optimizer"]["lr"] for job in jobs] == [0.1, 0.2]
+    assert made.json()["base"] == base
+
+
 @pytest.mark.parametrize(
     ("more", "field"),
     [
