@@ -126,6 +126,14 @@
     return job.sweep ? [own, ...sweep.reverse()].join(" · ") : job.name || job.id;
   }
 
+  // What a narrow table says under the name, in the place of columns: what came of it, else what it is.
+  function below(job) {
+    const found = [["accuracy", last("test/accuracy")(job)], ["robust", robust(job)]].filter(([, value]) => typeof value === "number");
+    const { step, steps } = job.progress || {};
+    const done = job.state === "running" && steps ? [`${Math.round((100 * step) / steps)} %`] : [];
+    return [...done, ...found.map(([word, value]) => `${word} ${percent(value)}`), methods(job), data(job), created(job)].filter(Boolean).join(" · ");
+  }
+
   function jobName({ data: job }) {
     if (!job) return text("span", { className: "cell-wait" });
     const path = "/jobs/" + job.id;
@@ -139,7 +147,8 @@
     const said = tags.length ? `${name} (${tags.join(", ")})` : name;
     return text("span", { className: "cell-name", title: said },
       text("a", { href: path, onClick: visit }, short(job)),
-      ...tags.map((tag) => text("span", { className: "tag", key: tag }, tag)));
+      ...tags.map((tag) => text("span", { className: "tag", key: tag }, tag)),
+      text("span", { className: "cell-below" }, below(job)));
   }
 
   function jobState({ data: job }) {

@@ -117,8 +117,7 @@
 
   function narrow(api) {
     if (window.innerWidth >= 768) return;
-    api.setColumnsVisible(["data", "methods", "norm", "robust", "took"], false);
-    api.applyColumnState({ state: [{ colId: "name", width: 190 }, { colId: "progress", width: 110 }] });
+    api.setColumnsVisible(["progress", "data", "methods", "accuracy", "loss", "norm", "robust", "created_at", "took"], false);
   }
 
   async function ready() {
