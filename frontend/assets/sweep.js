@@ -29,6 +29,9 @@
     return typeof found === "number" ? found : NaN;
   }
 
+  // A share of the examples is a percentage, as on every page.
+  const said = (name, value) => (/accuracy/.test(name) ? scope.numbers.percent(value) : scope.numbers.number(value));
+
   // What came of a job: nothing, until it has succeeded. A start or a wreck is no result.
   const result = (job, name) => (job.state === "succeeded" ? measured(job, name) : NaN);
 
@@ -128,7 +131,7 @@
     const cells = ys.map((y) => xs.map((x) => mean(page.sweep.jobs.filter((job) => groupOf(job, across) === x && groupOf(job, up) === y).map((job) => result(job, measure)))));
     const z = cells.map((row) => row.map((one) => (one ? one.middle : null)));
     const trace = {
-      type: "heatmap", x: xs, y: ys, z, text: z.map((row) => row.map((value) => (value === null ? "" : scope.numbers.number(value)))), texttemplate: "%{text}",
+      type: "heatmap", x: xs, y: ys, z, text: z.map((row) => row.map((value) => (value === null ? "" : said(measure, value)))), texttemplate: "%{text}",
       colorscale: scope.draw.shades(), xgap: 2, ygap: 2, colorbar: { thickness: 10, outlinewidth: 0 },
       zsmooth: false, hovertemplate: `${short(across)} %{x}<br>${short(up)} %{y}<br>${called(measure)} %{z:.4~g}<extra></extra>`,
     };
@@ -152,7 +155,7 @@
     }
     const told = fields().map((path) => `${short(path)} ${text(winner.values[path])}`).join(", ");
     const link = element("a", told, { href: `/jobs/${winner.id}` });
-    const shown = [...new Set([name, held])].map((one) => `${called(one)} ${scope.numbers.number(measured(winner, one))}`).join(", ");
+    const shown = [...new Set([name, held])].map((one) => `${called(one)} ${said(one, measured(winner, one))}`).join(", ");
     const equal = fit.filter((job) => measured(job, name) === measured(winner, name)).length;
     const tied = equal > 1 ? `; ${equal - 1} more ${equal > 2 ? "are" : "is"} as good` : "";
     place.replaceChildren(link, `: ${shown} (${fit.length} of ${done.length} jobs fit${tied})`);
@@ -173,7 +176,7 @@
       const link = element("td", null);
       link.append(element("a", own(job), { href: `/jobs/${job.id}` }));
       row.append(link, element("td", job.state), ...fields().map((path) => element("td", groupOf(job, path))));
-      row.append(...names.map((name) => element("td", Number.isFinite(measured(job, name)) ? scope.numbers.number(measured(job, name)) : "–", { className: "number" })));
+      row.append(...names.map((name) => element("td", Number.isFinite(measured(job, name)) ? said(name, measured(job, name)) : "–", { className: "number" })));
       return row;
     });
     byId("sweep-jobs").replaceChildren(head, ...rows);
@@ -244,7 +247,8 @@
   document.addEventListener("click", async (event) => {
     if (!page || !byId("sweep")) return;
     if (event.target.id === "sweep-csv") csv();
-    if (event.target.id === "sweep-cancel" && window.confirm("Cancel every job of this sweep that has not ended?")) {
+    if (event.target.id === "sweep-cancel") byId("sweep-confirm").showModal();
+    if (event.target.id === "sweep-confirm-yes") {
       page.sweep = await scope.post(`/sweeps/${page.sweep.id}/cancel`, {});
       all();
     }

@@ -14,10 +14,11 @@ from frontend import parts, readings
 from frontend.api import visitor
 from frontend.plots import theme as themes
 from frontend.refusals import or_else
-from frontend.views import comparison, fields, load
+from frontend.views import comparison, confirm, fields, load
 from frontend.views.plotcard import furniture, plot_card
 
 ASKED, PAGE, LIVE = "sweep-asked", "sweep-page", "sweep-live"
+CANCEL = "Cancel every job of this sweep that has not ended? What they have measured is kept."
 CRUMBS = [("Jobs", "/jobs"), ("sweeps", "/sweeps")]
 
 dash.register_page(__name__, path_template="/sweeps/<sweep_id>", title="Sweep – Normscope")
@@ -55,7 +56,8 @@ async def fill(asked: dict[str, Any]) -> Any:
     }
     marks = {"data-sweep": json.dumps(told)}
     parts_ = [_head(sweep, swept), _progress(sweep), _result(), _best(), _table()]
-    return html.Div(parts_, id="sweep", **marks)
+    question = confirm.confirm("sweep", CANCEL, "Cancel them")
+    return html.Div([*parts_, question], id="sweep", **marks)
 
 
 def _robust(attacks: list[Any]) -> dict[str, float]:

@@ -9,7 +9,7 @@ import dash
 from dash import Input, Output, callback, dcc, html
 from dash.development.base_component import Component
 
-from frontend import parts
+from frontend import parts, words
 from frontend.api import visitor
 from frontend.refusals import or_else
 from frontend.views import fields, load
@@ -38,7 +38,7 @@ async def fill(_: Any) -> Component:
     if not sweeps:
         launch = parts.button_link("Launch one", "/launch", filled=True)
         return parts.empty("A sweep runs a job for every combination of values you give.", launch)
-    heads = [html.Th(word, scope="col") for word in ("Sweep", "Fields", "Jobs", "Done")]
+    heads = [html.Th(word, scope="col") for word in ("Sweep", "Fields", "Jobs", "Done", "Created")]
     table = html.Table(
         [html.Thead(html.Tr(heads)), html.Tbody([_row(sweep, titles) for sweep in sweeps])],
         className="plain-table sweeps-table",
@@ -55,5 +55,6 @@ def _row(sweep: dict[str, Any], titles: fields.Titles) -> Component:
             html.Td(swept, className="about"),
             html.Td(counts),
             html.Td(f"{100 * sweep['done']:.0f} %", className="number"),
+            html.Td(words.ago(sweep["created_at"]), className="about"),
         ]
     )

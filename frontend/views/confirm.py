@@ -22,17 +22,18 @@ def no(place: str) -> str:
     return f"{place}-confirm-no"
 
 
-def confirm(place: str) -> Component:
-    """A dialog of a page (`place` is "job" or "attack"), shown by the page's script."""
+def confirm(place: str, asked: str = "Sure?", agreed: str = "Yes") -> Component:
+    """A dialog of a page (`place` is "job" or "attack"), shown by the page's script, which may
+    put other words in."""
     answers = html.Div(
         [
-            html.Button("Yes", id=yes(place), className="plain-button danger outlined"),
+            html.Button(agreed, id=yes(place), className="plain-button danger outlined"),
             html.Button("Keep it", id=no(place), className="plain-button"),
         ],
         className="actions",
     )
     return html.Dialog(
-        [html.H2("Sure?", id=question(place)), answers],
+        [html.H2(asked, id=question(place)), answers],
         id=dialog(place),
         className="definition",
         **{"aria-labelledby": question(place)},
