@@ -23,7 +23,8 @@
     });
     const given = names.map((at) => (spectral(at) ? frobenius(at) / spectral(at) : null));
     const rest = { type: "bar", x: names, y: given, name: "their ratio", marker: { color: scope.draw.color("grey") }, hovertemplate: "%{y:.3~g}" };
-    scope.draw.show("bounds-layers", [bar(frobenius, "Frobenius ‖W‖F", "vermillion"), bar(spectral, "spectral ‖W‖₂", "blue"), rest]);
+    const bars = [bar(frobenius, "Frobenius, ‖W‖", "vermillion"), bar(spectral, "spectral, ‖W‖₂", "blue"), rest];
+    scope.draw.show("bounds-layers", bars.filter((one) => one.y.some((y) => y !== null)));
   }
 
   // --- proved and attacked ---------------------------------------------------------------------------

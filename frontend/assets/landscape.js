@@ -66,6 +66,7 @@
     };
     const whole = { xaxis: { autorange: true }, yaxis: { autorange: true } };
     if (!(await scope.draw.show(`plane-contour${at}`, [flat, middle], whole))) return;
+    uncover(`plane-contour${at}`);
     const hill = {
       ...both, type: "surface", surfacecolor: heights, cmin: scale.low, cmax: scale.top, showscale: false,
       hovertemplate: hover, lighting: { ambient: 0.75, diffuse: 0.4, specular: 0.05 },
@@ -76,9 +77,11 @@
     if (!gd) return;
     const scene = { ...gd.layout.scene, zaxis: { ...gd.layout.scene.zaxis, range: [scale.low, scale.top], ...vertical } };
     await scope.draw.show(`plane-surface${at}`, [hill], { scene });
+    uncover(`plane-surface${at}`);
     if (!gd.normscopeCamera) turn(gd);
   }
 
+  const uncover = (key) => document.getElementById(`card-${key}`)?.classList.remove("waiting");
   const wire = () => ({ show: true, color: scope.draw.color("grey"), width: 1, highlight: false });
 
   // Both networks are seen from one place.
@@ -113,7 +116,9 @@
     const differ = first && second && ["reach", "examples"].filter((name) => first[name] !== second[name]);
     if (differ && differ.length) lines.push(`Not the same ${differ.join(" and ")}: press Compute to have both alike.`);
     told.textContent = lines.join(" ");
-    if (!lines.length && page.models.some((model) => model.run)) told.textContent = "The coarse picture comes first.";
+    const runs = page.models.map((model) => model.run).filter(Boolean);
+    const over = runs.every((run) => ["failed", "cancelled"].includes(run.state));
+    if (!lines.length && runs.length) told.textContent = over ? "No picture came of it: the line above says why. Press Compute to try again." : "The coarse picture comes first, once a worker has begun.";
   }
 
   // --- a page begins -------------------------------------------------------------------------------

@@ -192,6 +192,17 @@
       line: { color: scope.draw.color(color), dash, width: 1.8 }, hovertemplate: "%{y:.4~g}",
     }));
     scope.draw.show("shift-walk", traces);
+    const note = document.querySelector("#card-shift-walk [data-thinned]");
+    if (note) note.textContent = covered(traces);
+  }
+
+  // Lines that nobody can tell apart are named: one may hide the other.
+  function covered(traces) {
+    const all = traces.flatMap((one) => one.y).filter(Number.isFinite);
+    const near = 0.01 * (Math.max(...all) - Math.min(...all));
+    const same = (one, other) => one.y.every((y, at) => Math.abs(y - other.y[at]) <= near);
+    const hidden = traces.flatMap((one, at) => traces.slice(0, at).filter((other) => same(one, other)).slice(0, 1).map((other) => `${one.name} on ${other.name}`));
+    return hidden.length ? `Lines that lie on each other: ${hidden.join("; ")}.` : "";
   }
 
   const HEADS = ["Penalty", "Start", "∏‖W‖ before", "∏‖W‖ after", "Change", "Cross-entropy after", "Largest logit change"];

@@ -19,7 +19,7 @@ from dash import (
 from dash.development.base_component import Component
 
 from frontend import parts
-from frontend.api import ApiError, visitor
+from frontend.api import ApiError, Job, visitor
 from frontend.plots.theme import theme
 from frontend.refusals import or_else
 from frontend.views import load, saved, widths
@@ -58,7 +58,7 @@ async def fill(asked: dict[str, Any]) -> Any:
     """The instrument for the network that the address names; without one, a choice."""
     api = visitor()
     if not asked["job"]:
-        return await LAB.choice(api), None, None
+        return await LAB.choice(api, _mark), None, None
     job = await api.job(asked["job"])
     if unfit := LAB.unfit(job):
         return unfit, None, None
@@ -78,6 +78,10 @@ async def fill(asked: dict[str, Any]) -> Any:
         ),
     ]
     return content, {"id": job["id"], "name": job["name"]}, _told(found, asked["w"])
+
+
+def _mark(job: Job) -> str:
+    return "trained to be cut" if widths.trained_for_it(job) else ""
 
 
 def _told(found: saved.Saved | None, width: Any) -> dict[str, Any]:

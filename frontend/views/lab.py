@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,10 +64,10 @@ class Lab:
             actions=actions,
         )
 
-    async def choice(self, api: Api) -> list[Component]:
-        """No network was named: those there are."""
+    async def choice(self, api: Api, mark: Callable[[Job], str] = lambda _: "") -> list[Component]:
+        """No network was named: those there are, with what `mark` says of each."""
         nothing = f"There is no trained network to {self.doing} yet."
-        return [self.head(None), await networks.choice(api, self.path, nothing)]
+        return [self.head(None), await networks.choice(api, self.path, nothing, mark)]
 
     def unfit(self, job: Job) -> list[Component] | None:
         """What is said of a job that has no finished network; None where it has one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from dash import dcc, html
 from dash.development.base_component import Component
@@ -27,15 +27,18 @@ def alike(job: Job, jobs: Sequence[Job]) -> list[Job]:
     return [one for one in jobs if one["id"] != job["id"] and one["spec"].get("dataset") == data]
 
 
-async def choice(api: Api, path: str, nothing: str) -> Component:
-    """A list that leads to `path`?job=…; where there is none, the sentence `nothing`."""
+async def choice(
+    api: Api, path: str, nothing: str, mark: Callable[[Job], str] = lambda _: ""
+) -> Component:
+    """A list that leads to `path`?job=…; where there is none, the sentence `nothing`. What `mark`
+    says of a network stands at its name."""
     jobs = await trained(api)
     if not jobs:
         return parts.empty(nothing, parts.button_link("Train one", "/launch", filled=True))
     rows = [
         html.Tr(
             [
-                html.Td(dcc.Link(called(job), href=f"{path}?job={job['id']}")),
+                html.Td([dcc.Link(called(job), href=f"{path}?job={job['id']}"), _tag(mark(job))]),
                 html.Td(head.what(job), className="about"),
             ]
         )
@@ -44,3 +47,7 @@ async def choice(api: Api, path: str, nothing: str) -> Component:
     return parts.card(
         html.Table(html.Tbody(rows), className="plain-table"), title="Choose a trained network"
     )
+
+
+def _tag(words: str) -> Component | None:
+    return html.Span(words, className="tag after-name") if words else None

@@ -23,6 +23,10 @@ FIELDS = ("reach", "refinements", "examples")
 SIDES = {str(level): f"{4 * 2**level + 1} points a side" for level in range(6)}
 TALL = 380
 MISSING = "not computed yet"
+ABOUT = {
+    "weights": "cross-entropy over two filter-normalised directions of the weights",
+    "inputs": "mean cross-entropy over the loss gradient and a direction at a right angle",
+}
 
 
 def field(name: str) -> str:
@@ -98,19 +102,13 @@ def _run() -> Component:
 def cards(scheme: str, models: Sequence[tuple[Job, Saved | None]], over: str) -> Component:
     """Surface and contour of each network: of two, one column each."""
     look = themes.theme(scheme)
-    about = {
-        "weights": "cross-entropy over two filter-normalised directions of the weights",
-        "inputs": "mean cross-entropy over the loss gradient and a direction at a right angle",
-    }[over]
     lines = [line(called(job), found, MISSING) for job, found in models]
     surfaces = [
-        _card(f"plane-surface{at}", f"{called(job)}: surface", about, _scene(look))
-        if found
-        else nothing(job)
+        _card("surface", at, job, found, over, _scene(look)) if found else nothing(job)
         for at, (job, found) in enumerate(models)
     ]
     contours = [
-        _card(f"plane-contour{at}", f"{called(job)}: contour", about, _flat(look, over))
+        _card("contour", at, job, found, over, _flat(look, over))
         for at, (job, found) in enumerate(models)
         if found
     ]
@@ -123,8 +121,11 @@ def cards(scheme: str, models: Sequence[tuple[Job, Saved | None]], over: str) ->
     )
 
 
-def _card(key: str, title: str, about: str, figure: Any) -> Component:
-    return plot_card(key, title, about, figure, definition=NAME)
+def _card(shape: str, at: int, job: Job, found: Saved, over: str, figure: Any) -> Component:
+    """Until its first picture comes, when the script takes the mark away, its place is empty."""
+    dress = "" if f"diagnostic/landscape/{over}" in found.values else "waiting"
+    title, key = f"{called(job)}: {shape}", f"plane-{shape}{at}"
+    return plot_card(key, title, ABOUT[over], figure, definition=NAME, className=dress)
 
 
 def nothing(job: Job) -> Component:
