@@ -7,6 +7,8 @@
   const MOST_JOBS = 100;
   const FRESH_MS = 20000; // since the page began: what is older is read anew
   const SHOWN = "test/accuracy,test/loss,norm/intrinsic,attack/worst/accuracy_at_largest_eps";
+  const KNOWN = { state: ["queued", "running", "interrupted", "succeeded", "failed", "cancelled"], kind: ["train", "attack", "diagnose"] };
+  const SORTED = ["name", "state", "created_at"]; // the columns that can be
   const query = new URLSearchParams(window.location.search);
   const list = (name) => (query.get(name) || "").split(",").filter(Boolean);
   const asked = new Map();
@@ -28,9 +30,16 @@
     return `/api/v1/jobs?${all}`;
   }
 
+  // What the page of jobs makes of its address: of states and kinds those that there are.
   function filters() {
     const told = ["q", "state", "kind", "tag"].map((name) => [name, (query.get(name) || "").trim()]);
-    return told.filter(([name, value]) => value && !(name === "kind" && value === "all"));
+    const known = ([name, value]) => [name, KNOWN[name] ? value.split(",").filter((one) => KNOWN[name].includes(one)).join(",") : value];
+    return told.map(known).filter(([, value]) => value);
+  }
+
+  function sort() {
+    const asked = new URLSearchParams(window.location.search).get("sort") || "";
+    return SORTED.includes(asked.replace(/^-/, "")) ? asked : "-created_at";
   }
 
   function ask(url) {
@@ -54,8 +63,8 @@
   const { pathname } = window.location;
   if (pathname === "/compare" && list("jobs").length && list("name").length) ask(overlay(list("jobs").slice(0, MOST_JOBS), list("name")));
   if (pathname === "/jobs") {
-    ask(jobs(filters(), query.get("sort") || "-created_at", 100));
+    ask(jobs(filters(), sort(), 100));
     preload("/_dash-component-suites/dash_ag_grid/async-community.js");
   }
-  scope.early = { overlay, jobs, points, take };
+  scope.early = { overlay, jobs, sort, points, take };
 })();

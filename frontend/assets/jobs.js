@@ -131,7 +131,7 @@
 
   // The rows and the jobs' changes are on their way while the grid is made.
   function early() {
-    const sort = new URLSearchParams(window.location.search).get("sort") || "-created_at";
+    const sort = window.normscope.early.sort();
     missed = false;
     const found = page(sort, null);
     found.catch(() => {}); // whoever waits for it is told
