@@ -139,7 +139,7 @@ clientside_callback(
     Input(ids.JOBS_TAG, "value"),
 )
 clientside_callback(
-    ClientsideFunction("jobs", "rows"),
+    ClientsideFunction("jobs", "ready"),
     Output(ids.JOBS_GRID, "getRowsResponse"),
     Input(ids.JOBS_GRID, "getRowsRequest"),
 )

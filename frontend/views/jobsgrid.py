@@ -34,6 +34,7 @@ def grid(sort: str) -> Component:
         dashGridOptions={
             "theme": {"function": GRID_THEME},
             "rowHeight": 40,
+            "rowBuffer": 2,
             "headerHeight": 36,
             "cacheBlockSize": 100,
             "maxBlocksInCache": 20,
