@@ -121,12 +121,11 @@
   // The first rows that a new grid asks Dash for tell that it is there. It waits for them before it
   // asks anybody else.
   function ready(asked) {
-    const api = asked && window.dash_ag_grid.getApi("jobs-grid");
-    if (api && api !== grid) {
-      grid = api;
-      narrow(api);
+    if (asked && asked.api !== grid) {
+      grid = asked.api;
+      narrow(grid);
       asked.failCallback();
-      api.setGridOption("datasource", { getRows });
+      grid.setGridOption("datasource", { getRows });
       if (missed) refresh();
       missed = false;
     }
