@@ -43,8 +43,7 @@ def test_the_preset_gives_moving_curves_and_an_attack_result(
     page.get_by_role("button", name="Weight decay against WEISSI on digits").click()
     page.get_by_role("button", name="Launch all 2 jobs").click()
     page.wait_for_url(re.compile(r"/jobs"))
-    row = page.locator("#jobs-grid .ag-row").filter(has_text=re.compile("weissi", re.I)).first
-    row.get_by_role("link").first.click()
+    page.locator("#jobs-grid").get_by_role("link", name="WEISSI on digits", exact=True).click()
     page.wait_for_url(re.compile(r"/jobs/[a-z0-9]+"))
     expect(page.locator("#job-state")).to_have_text("succeeded", timeout=ENDED_MS)
     until(lambda: page.evaluate(POINTS) > 50, 90, "few points")
