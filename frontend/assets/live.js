@@ -249,9 +249,19 @@
       page.close = scope.events.open({ jobs: [told.job], after: { [told.job]: told.after }, owner });
       stops.push(page.close);
     }
-    ticking = window.setInterval(() => page && scope.readout.progress(page), 1000);
+    ticking = window.setInterval(tick, 1000);
     ask();
     return Date.now();
+  }
+
+  // A figure that Dash mounts late, or renews from what the server knew before, may come after the
+  // last event: it still has to be given what was heard since.
+  function tick() {
+    if (!page) return;
+    scope.readout.progress(page);
+    const places = [...document.querySelectorAll(".plot-card .plot-place")];
+    const current = (gd) => gd && gd.data && gd.normscope && gd.normscope.data === gd.data;
+    if (!places.every((place) => current(place.querySelector(".js-plotly-plot")))) ask();
   }
 
   function stop() {

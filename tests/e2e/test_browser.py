@@ -99,6 +99,23 @@ def test_a_curve_grows_while_the_job_trains_and_cancel_ends_it(
     assert "left" not in seen["words"]
     assert (seen["cancel"], seen["delete"], seen["resume"]) == (False, True, True)
 
+    page.wait_for_timeout(5000)  # nothing is told any more
+    page.evaluate(OLDER)
+    assert page.evaluate(POINTS) == 0
+    until(lambda: page.evaluate(POINTS) > first + 20, 90, "the figure stays as it was renewed")
+
+
+# What Dash does where the server's answer was on its way while the last points were told.
+OLDER = """() => {
+    for (const gd of document.querySelectorAll('.plot-card .js-plotly-plot')) {
+        const data = structuredClone(gd.data);
+        for (const { x, y, meta } of data.filter((trace) => trace.meta && trace.meta.series)) {
+            for (const values of [x, y, meta.step, meta.epoch, meta.time]) values.length = 0;
+            meta.seq = 0;
+        }
+        Plotly.newPlot(gd, data, gd.layout);
+    }
+}"""
 
 STATES = """() => ({
     state: document.querySelector('#job-state')?.textContent,
