@@ -154,6 +154,32 @@ def test_a_slash_finds_the_jobs_from_a_page_without_a_search(
     expect(page.get_by_label("Search jobs")).to_be_focused()
 
 
+def test_selected_jobs_are_compared_and_deleted(page: Page, explorer: Explorer) -> None:
+    spec = {"dataset": {"name": "moons"}, "model": {"name": "mlp", "hidden": [8]}, "epochs": 1}
+    with explorer.client() as client:
+        new = {"kind": "train", "spec": spec, "tags": ["pair"]}
+        jobs = {client.post("/jobs", json=new).raise_for_status().json()["id"] for _ in range(2)}
+    for job in jobs:
+        explorer.wait_job(job)
+
+    def select() -> None:
+        page.goto(f"{explorer.url}/jobs?tag=pair")
+        boxes = page.locator("#jobs-grid .ag-row .ag-checkbox-input")
+        expect(boxes).to_have_count(2, timeout=90_000)
+        for box in boxes.all():
+            box.check()
+
+    select()
+    page.get_by_role("button", name="Compare").click()
+    page.wait_for_url(re.compile(r"/compare\?jobs="))
+    assert set(re.findall(r"[a-z0-9]{12}", page.url)) == jobs
+    select()
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.get_by_text("Deleted 2 jobs.")).to_be_visible(timeout=90_000)
+    expect(page.get_by_text("No job matches these filters.")).to_be_visible(timeout=90_000)
+
+
 def test_home_and_the_rail_tell_of_the_same_workers(page: Page, explorer: Explorer) -> None:
     expect(page.locator("#home-workers tr")).to_have_count(1)
     expect(page.locator("#rail-workers")).to_contain_text("1 worker")
