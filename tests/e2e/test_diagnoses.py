@@ -116,7 +116,7 @@ def test_what_is_proved_lies_below_what_was_attacked(
         page,
         NAMES,
         "bounds-layers",
-        ["Frobenius ‖W‖F", "spectral ‖W‖₂", "their ratio"],
+        ["Frobenius, ‖W‖", "spectral, ‖W‖₂", "their ratio"],
         "no layers",
     )
     limit = page.get_by_label("Test examples")
