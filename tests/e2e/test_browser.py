@@ -83,9 +83,9 @@ def test_a_curve_grows_while_the_job_trains_and_cancel_ends_it(
 ) -> None:
     launch(page, explorer, "", "3000")
     expect(page.locator("#job-state")).to_have_text("running", timeout=90_000)
-    first = until(lambda: page.evaluate(POINTS), 90, "no point came")
+    until(lambda: page.evaluate(POINTS), 90, "no point came")
     before = page.evaluate(KEEP)
-    until(lambda: page.evaluate(POINTS) > first + 20, 90, "the curve does not grow")
+    until(lambda: page.evaluate(POINTS) > before + 20, 90, "the curve does not grow")
     opened = page.evaluate(
         "() => performance.getEntriesByType('resource')"
         ".filter((r) => r.name.includes('/api/v1/measurements')).length"
@@ -101,9 +101,9 @@ def test_a_curve_grows_while_the_job_trains_and_cancel_ends_it(
     assert (seen["cancel"], seen["delete"], seen["resume"]) == (False, True, True)
 
     page.wait_for_timeout(5000)  # nothing is told any more
-    page.evaluate(OLDER)
-    assert page.evaluate(POINTS) == before
-    until(lambda: page.evaluate(POINTS) > before + 20, 90, "the figure stays as it was renewed")
+    last = page.evaluate(POINTS)
+    assert page.evaluate(OLDER) == before < last
+    until(lambda: page.evaluate(POINTS) == last, 90, "the figure stays as it was renewed")
 
 
 KEEP = f"""() => {{
@@ -112,10 +112,13 @@ KEEP = f"""() => {{
     return ({POINTS})();
 }}"""
 # What Dash does where the server's answer was on its way while the last points were told.
-OLDER = """() => window.older.forEach(([card, data]) => {
-    const gd = document.querySelector(`#${card} .js-plotly-plot`);
-    Plotly.newPlot(gd, data, gd.layout);
-})"""
+OLDER = f"""() => {{
+    for (const [card, data] of window.older) {{
+        const gd = document.querySelector(`#${{card}} .js-plotly-plot`);
+        Plotly.newPlot(gd, data, gd.layout);
+    }}
+    return ({POINTS})();
+}}"""
 
 STATES = """() => ({
     state: document.querySelector('#job-state')?.textContent,
