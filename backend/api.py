@@ -24,6 +24,10 @@ from backend.store.engine import open_store
 from worker.contract import catalog, traces
 from worker.contract.settings import Settings
 
+IDLE_S = 30
+"""How long a connection may lie unused: longer than a client keeps one (the front end 5 s), or a
+request now and then would meet a connection that is just being closed."""
+
 
 class Server(uvicorn.Server):
     """Lets event streams end before it waits for open connections."""
@@ -61,6 +65,7 @@ def serve(settings: Settings) -> int:
         log_level="warning",
         access_log=False,
         timeout_graceful_shutdown=2,
+        timeout_keep_alive=IDLE_S,
         server_header=False,
         http=Impatient,
         ws="none",

@@ -8,6 +8,9 @@ from typing import Any, Literal, NotRequired, TypedDict, cast
 import httpx
 
 COOKIE = "normscope_token"
+IDLE_S = 5.0
+"""How long an unused connection to the API is kept: the API closes it later (after 30 s), never in
+the moment in which it is used again."""
 
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled", "interrupted"]
 Kind = Literal["train", "attack", "diagnose"]
@@ -283,5 +286,7 @@ def visitor() -> Api:
 def client(api_url: str) -> httpx.AsyncClient:
     """One connection pool for a process: quick to notice that the API is away, patient after."""
     timeout = httpx.Timeout(30.0, connect=2.0)
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=32)
+    limits = httpx.Limits(
+        max_connections=None, max_keepalive_connections=32, keepalive_expiry=IDLE_S
+    )
     return httpx.AsyncClient(base_url=api_url, timeout=timeout, limits=limits, trust_env=False)

@@ -37,6 +37,7 @@ LAUNCH_CURL = "launch-curl"
 LAUNCH_CURL_COPY = "launch-curl-copy"
 LAUNCH_ADDRESS = "launch-address"
 LAUNCH_SWEEP = "launch-sweep"
+LAUNCH_FIELDS = "launch-fields"
 
 # jobs
 JOBS_GRID = "jobs-grid"

@@ -7,6 +7,7 @@
   const ROWS = [0, 1, 2];
   const WAIT_MS = 350;
   let request = null;
+  let fields = []; // of it, as the server tells them: path, group, words, value
   let timer = 0;
   let asked = 0;
 
@@ -36,37 +37,28 @@
   }
 
   // --- the fields of the request ---------------------------------------------------------------------
-  function leaves(value, path, found) {
-    const list = Array.isArray(value) && value.every((one) => typeof one !== "object");
-    if (value && typeof value === "object" && !list) {
-      for (const [key, one] of Object.entries(value)) if (key !== "diagnostics") leaves(one, path ? `${path}.${key}` : key, found);
-    } else found.set(path, value);
-    return found;
-  }
-
-  function fields() {
-    return request ? leaves(request.spec, "spec", new Map()) : new Map();
-  }
-
-  function words(path) {
-    const parts = path.split(".").slice(1);
-    return parts.map((part, at) => (/^\d+$/.test(part) ? request.spec[parts[0]][Number(part)].name : part)).join(" · ");
-  }
-
   function offer() {
-    const found = [...fields().keys()];
     for (const row of ROWS) {
       const box = byId(`sweep-field-${row}`);
       const chosen = box.value;
-      const none = new Option("–", "");
-      box.replaceChildren(none, ...found.map((path) => new Option(words(path), path)));
-      if (found.includes(chosen)) box.value = chosen;
+      box.replaceChildren(new Option("–", ""), ...groups());
+      if (fields.some(({ path }) => path === chosen)) box.value = chosen;
     }
+  }
+
+  // As the form's sections are called, for a seed of the data is not the run's.
+  function groups() {
+    const found = new Map();
+    for (const { path, group, words } of fields) {
+      if (!found.has(group)) found.set(group, Object.assign(document.createElement("optgroup"), { label: group }));
+      found.get(group).append(new Option(words, path));
+    }
+    return found.values();
   }
 
   // --- the sweep -----------------------------------------------------------------------------------------
   function body() {
-    const known = fields();
+    const known = new Map(fields.map(({ path, value }) => [path, value]));
     const grid = {};
     for (const row of ROWS) {
       const path = byId(`sweep-field-${row}`).value;
@@ -128,8 +120,9 @@
     }
   }
 
-  function take(told) {
+  function take(told, found) {
     request = told && told.spec ? told : null;
+    fields = found || [];
     if (request && byId("sweep-form")) {
       offer();
       later();

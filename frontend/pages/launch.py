@@ -27,7 +27,8 @@ from frontend import ids, links, parts, specs
 from frontend.api import Api, ApiError, Catalog, visitor
 from frontend.launching import PRIORITY, chosen_at, estimate, form, named, presets, side, unknown
 from frontend.refusals import or_else, tried
-from frontend.views.sweepform import sweep_section
+from frontend.views import fields
+from frontend.views.sweepform import offered, sweep_section
 
 dash.register_page(__name__, path="/launch", title="Launch – Normscope", order=1)
 
@@ -49,6 +50,7 @@ def layout(
             dcc.Store(id=ids.LAUNCH_QUERY, data={"r": r, "preset": preset, "clone": clone}),
             *[dcc.Store(id=store) for store in (VALUES, WRONG, ids.LAUNCH_REQUEST)],
             *[dcc.Store(id=store) for store in (ids.LAUNCH_ADDRESS, ids.LAUNCH_SWEEP)],
+            dcc.Store(id=ids.LAUNCH_FIELDS),
             parts.header("Launch a training job", under=html.P(lead, className="lead")),
             html.Div(parts.skeleton(88), id=ids.LAUNCH_PRESETS),
             html.Div(
@@ -149,6 +151,7 @@ clientside_callback(
 
 @callback(
     Output(ids.LAUNCH_REQUEST, "data"),
+    Output(ids.LAUNCH_FIELDS, "data"),
     Output(ids.LAUNCH_ESTIMATE, "children"),
     Output(ids.LAUNCH_CURL, "children"),
     Output(ids.LAUNCH_ADDRESS, "data"),
@@ -157,11 +160,11 @@ clientside_callback(
     Input(VALUES, "data"),
     prevent_initial_call=True,
 )
-@or_else(lambda error, _: (no_update, unknown(error), no_update, no_update, None, {}))
+@or_else(lambda error, _: (*[no_update] * 2, unknown(error), *[no_update] * 2, None, {}))
 async def update(values: Mapping[str, Any]) -> Any:
     """Any change: the request anew, its estimate, its errors, its curl, its address."""
     if not _filled(values):
-        return [no_update] * 6
+        return [no_update] * 7
     api = visitor()
     catalog = await api.catalog()
     request = _request(catalog, values)
@@ -169,7 +172,8 @@ async def update(values: Mapping[str, Any]) -> Any:
     shown = unknown(error) if error else estimate(catalog, request, cost or {})
     text = links.curl(request, _origin())
     wrong, rest = _placed(request, error, values)
-    return request, shown, text, links.packed(request), rest, wrong
+    swept = offered(request, fields.titles(catalog))
+    return request, swept, shown, text, links.packed(request), rest, wrong
 
 
 def _filled(values: Mapping[str, Any] | None) -> bool:
@@ -264,4 +268,5 @@ clientside_callback(
     ClientsideFunction("sweepform", "take"),
     Output(ids.LAUNCH_SWEEP, "data"),
     Input(ids.LAUNCH_REQUEST, "data"),
+    Input(ids.LAUNCH_FIELDS, "data"),
 )

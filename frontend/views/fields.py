@@ -27,17 +27,17 @@ def words(path: str, known: Titles) -> str:
     slot, *rest = path.split(".")
     if slot != "methods" or not rest:
         last = (rest or [slot])[-1]
-        return SLOTS.get(last) or specs.label(last, {})
+        return SLOTS.get(last) or specs.label(last, specs.RUN.get(path, {}))
     method, *fields = rest
     return " ".join([entry(method, known), *(_within(field) for field in fields)])
 
 
 def swept(path: str, base: Mapping[str, Any], known: Titles) -> str:
     """The same of a field of a request, entries by place: `spec.methods.1.strength`."""
-    field = path.removeprefix("spec.")
-    last = field.rsplit(".", 1)[-1]
+    field = path.removeprefix("spec.").removesuffix(".name")
+    slot, _, last = field.rpartition(".")
     if last.isdigit():
-        return f"{words(field.partition('.')[0], known)} {int(last) + 1}"
+        return f"{specs.label(specs.LISTS.get(slot, slot), {})} {int(last) + 1}"
     return words(specs.control_path(base.get("spec") or {}, field), known)
 
 

@@ -2,14 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
 from dash import dcc, html
 from dash.development.base_component import Component
+
+from frontend.views import fields
 
 ROWS = 3
 HELP = (
     "Give a field several values, and every combination becomes a job: “0.001, 0.01, 0.1”, "
     "“0.001..1 x4” in equal ratios, “1..9 by 2”, or names. Lists, such as widths: “64; 64 64”."
 )
+
+
+GROUPS = {"dataset": "Data", "model": "Network", "methods": "Methods", "optimizer": "Optimizer"}
+"""What the form calls its sections; fields of none belong to the run."""
+
+
+def offered(request: Mapping[str, Any], known: fields.Titles) -> list[dict[str, Any]]:
+    """The fields of a request that may take several values: place, section, words, value."""
+    return [
+        {
+            "path": path,
+            "group": GROUPS.get(path.split(".")[1], "Run"),
+            "words": fields.swept(path, request, known),
+            "value": value,
+        }
+        for path, value in _leaves(request.get("spec") or {}, "spec")
+    ]
+
+
+def _leaves(found: Any, path: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(found, Mapping):
+        for key, one in found.items():
+            if key != "diagnostics":
+                yield from _leaves(one, f"{path}.{key}")
+    elif isinstance(found, list) and any(isinstance(one, Mapping) for one in found):
+        for place, one in enumerate(found):
+            yield from _leaves(one, f"{path}.{place}")
+    else:
+        yield path, found
 
 
 def sweep_section() -> Component:

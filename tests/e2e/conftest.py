@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from backend.local.install import find_browser
 from tests.e2e.explorer import Explorer, running
@@ -40,6 +40,11 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+def _told(message: ConsoleMessage) -> str:
+    """With what it is about, such as the address that did not answer."""
+    return f"{message.text} ({message.location['url']})"
+
+
 @pytest.fixture
 def page(explorer: Explorer, browser: Browser) -> Iterator[Page]:
     """A page that is let in; the test fails on any error in the browser's console."""
@@ -47,7 +52,7 @@ def page(explorer: Explorer, browser: Browser) -> Iterator[Page]:
     page = context.new_page()
     page.set_default_timeout(PATIENCE_MS)
     errors: list[str] = []
-    page.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
+    page.on("console", lambda m: errors.append(_told(m)) if m.type == "error" else None)
     page.on("pageerror", lambda error: errors.append(error.stack or str(error)))
     page.goto(f"{explorer.url}/?token={explorer.token}")
     yield page

@@ -152,7 +152,7 @@ def test_a_sweep_from_the_form_reaches_its_page_and_names_the_best_job(
     epochs.press("Tab")
     expect(page.locator("#launch-curl")).to_contain_text('"epochs": 2')
     page.get_by_text("Sweep: several values at once").click()
-    page.locator("#sweep-field-0").select_option(label="optimizer · lr")
+    page.locator("#sweep-field-0").select_option(label="Learning rate")
     page.locator("#sweep-values-0").fill("0.001, 0.1")
     expect(page.locator("#sweep-cost")).to_contain_text("one seed each")
     expect(page.locator("#launch-submit")).to_be_hidden()

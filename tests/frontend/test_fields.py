@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from frontend.views import fields
+from frontend.views.sweepform import offered
 
 TITLES = {"cross_entropy": "Cross-entropy", "weissi": "WEISSI", "mlp": "MLP", "pgd": "PGD"}
 
@@ -19,6 +20,7 @@ TITLES = {"cross_entropy": "Cross-entropy", "weissi": "WEISSI", "mlp": "MLP", "p
         ("dataset", "Data set"),
         ("optimizer.lr", "Learning rate"),
         ("seed", "Seed"),
+        ("log_every", "Measure every (steps)"),
     ],
 )
 def test_a_field_is_called_by_titles_and_words(path: str, words: str) -> None:
@@ -29,7 +31,9 @@ def test_a_field_is_called_by_titles_and_words(path: str, words: str) -> None:
     ("path", "words"),
     [
         ("spec.methods.1.strength", "WEISSI strength"),
-        ("spec.methods.1", "Methods 2"),
+        ("spec.methods.1", "Method 2"),
+        ("spec.methods.1.name", "Method 2"),
+        ("spec.model.name", "Network"),
         ("spec.optimizer.lr", "Learning rate"),
     ],
 )
@@ -54,3 +58,26 @@ def test_the_script_is_told_only_of_values_that_have_other_words() -> None:
     assert told["titles"] == {"model.bias": "Bias", "methods.weissi.strength": "WEISSI strength"}
     assert told["said"]["model.bias"] == {"true": "yes", "false": "no"}
     assert told["said"]["methods.weissi.strength"] == {}
+
+
+def test_the_form_offers_each_field_in_its_section() -> None:
+    weissi = {"name": "weissi", "strength": 1}
+    spec = {
+        "dataset": {"name": "digits", "seed": 3},
+        "model": {"name": "mlp", "hidden": [64, 64]},
+        "methods": [{"name": "cross_entropy"}, weissi],
+        "diagnostics": [{"name": "accuracy", "every": 5}],
+        "seed": 0,
+    }
+    told = [(one["group"], one["words"]) for one in offered({"spec": spec}, TITLES)]
+    assert told == [
+        ("Data", "Data set"),
+        ("Data", "Seed"),
+        ("Network", "Network"),
+        ("Network", "Hidden"),
+        ("Methods", "Method 1"),
+        ("Methods", "Method 2"),
+        ("Methods", "WEISSI strength"),
+        ("Run", "Seed"),
+    ]
+    assert offered({"spec": spec}, TITLES)[3]["value"] == [64, 64]

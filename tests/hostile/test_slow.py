@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import socket
 import time
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from frontend.api import IDLE_S, client
 from tests.e2e.explorer import Explorer
 from tests.hostile.test_requests import SERVERS, address, head
 
@@ -79,3 +81,19 @@ def test_a_login_form_that_never_ends(explorer: Explorer) -> None:
     with lines(explorer.url, 1) as (line,):
         line.sendall(form)
         assert shown_out(line).startswith(b"HTTP/1.1 408 ")
+
+
+def test_no_request_meets_a_connection_that_is_being_closed(explorer: Explorer) -> None:
+    """Asked again just when the front end's patience with an unused connection ends."""
+
+    async def twice(pause: float) -> int:
+        async with client(address(explorer, "api")) as http:
+            await http.get("/healthz")
+            await asyncio.sleep(pause)
+            return (await http.get("/healthz")).status_code
+
+    async def many() -> list[int]:
+        pauses = [IDLE_S * (1 + (at - MANY) / (50 * MANY)) for at in range(2 * MANY)]
+        return await asyncio.gather(*[twice(pause) for pause in pauses])
+
+    assert asyncio.run(many()) == [200] * (2 * MANY)
