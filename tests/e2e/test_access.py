@@ -1,4 +1,4 @@
-"""What axe-core says of every page: wide and light, then narrow and dark."""
+"""What axe-core says of every page, wide and light, then narrow and dark; and that it fits."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def grave(page: Page) -> str:
 
 
 def look(page: Page, scheme: str, width: int) -> None:
-    """Nothing grave, once what is on its way has come."""
+    """Nothing grave, nothing wider than the window, once what is on its way has come."""
     page.set_viewport_size({"width": width, "height": 900})
     page.evaluate(SWITCH, scheme)
     said: list[str] = []
@@ -107,6 +107,7 @@ def look(page: Page, scheme: str, width: int) -> None:
         until(clean, 60, "")
     except AssertionError:
         pytest.fail(f"{page.url}, {scheme}, {width} pixels:\n{said[-1]}")
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= width
 
 
 def test_every_page_is_looked_at() -> None:

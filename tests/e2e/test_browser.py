@@ -127,6 +127,7 @@ STATES = """() => ({
 })"""
 
 
+@pytest.mark.slow
 def test_a_killed_worker_s_job_is_seen_to_run_again(page: Page, explorer: Explorer) -> None:
     """The badge and the time left follow the attempt that runs."""
     launch(page, explorer, "", "20000")
@@ -267,17 +268,6 @@ def test_moons_show_their_decision_regions(page: Page, explorer: Explorer) -> No
         """() => [...document.querySelectorAll('.js-plotly-plot')]
            .some((p) => p.data.some((t) => ['heatmap', 'contour'].includes(t.type)))"""
     )
-
-
-@pytest.mark.parametrize("path", ["/", "/launch", "/jobs", "/catalogue"])
-@pytest.mark.parametrize("width", [390, 1440])
-def test_no_page_is_wider_than_the_window(
-    page: Page, explorer: Explorer, path: str, width: int
-) -> None:
-    page.set_viewport_size({"width": width, "height": 844})
-    page.goto(explorer.url + path)
-    page.wait_for_load_state("networkidle")
-    assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_a_visitor_without_the_token_is_told_how_to_get_in(

@@ -27,6 +27,7 @@ def explorer(tmp_path: Path) -> Iterator[e2e.Explorer]:
         yield explorer
 
 
+@pytest.mark.slow
 def test_a_killed_process_of_the_pool_is_noticed_at_once(explorer: e2e.Explorer) -> None:
     with explorer.client() as client:
         job = running(client)

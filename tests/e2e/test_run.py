@@ -44,7 +44,17 @@ def test_a_second_start_keeps_jobs_data_and_token(tmp_path: Path) -> None:
         assert {"train/loss", "test/accuracy"} <= {item["name"] for item in names}
 
 
-@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+SLOW = pytest.mark.slow  # an explorer each; `make test-faults` strikes each process, too
+
+
+@pytest.mark.parametrize(
+    "signum",
+    [
+        signal.SIGKILL,
+        pytest.param(signal.SIGINT, marks=SLOW),
+        pytest.param(signal.SIGTERM, marks=SLOW),
+    ],
+)
 def test_the_end_of_the_supervisor_leaves_no_process(tmp_path: Path, signum: int) -> None:
     explorer = e2e.start(tmp_path)
     try:
@@ -117,7 +127,9 @@ def started(note: Path, before: int) -> int:
     return int(told[0]) if told and int(told[0]) != before else 0
 
 
-@pytest.mark.parametrize("args", [["backend.api"], ["backend.local.keep", "api", "--"]])
+@pytest.mark.parametrize(
+    "args", [pytest.param(["backend.api"], marks=SLOW), ["backend.local.keep", "api", "--"]]
+)
 def test_a_killed_process_is_started_again(tmp_path: Path, args: list[str]) -> None:
     with e2e.running(tmp_path) as explorer:
 

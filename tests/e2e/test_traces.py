@@ -116,6 +116,7 @@ def test_a_viewer_who_comes_later_is_in_the_trace_too(
     assert [span.parent for span in found["send"]] == [found[post][0].id]
 
 
+@pytest.mark.slow
 def test_an_attempt_after_a_lost_worker_is_in_the_same_trace(
     traced: e2e.Explorer, collector: Collector
 ) -> None:
@@ -162,6 +163,7 @@ def _password(explorer: e2e.Explorer) -> str:
     return next(env["NORMSCOPE_REDIS_PASSWORD"] for env in found if "NORMSCOPE_REDIS_URL" in env)
 
 
+@pytest.mark.slow
 def test_a_collector_that_hangs_or_is_away_costs_nothing(tmp_path: Path) -> None:
     with socket.socket() as deaf:
         deaf.bind(("127.0.0.1", 0))
