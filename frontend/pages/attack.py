@@ -191,7 +191,10 @@ async def run(clicks: int | None, gathered: dict[str, Any] | None, source: dict[
     api = visitor()
     job, catalog = await asyncio.gather(api.job(source["id"]), api.catalog())
     request = attackform.request(catalog, source["id"], _fields(gathered))
-    made = await api.create({**request, "name": attackform.name_of(catalog, job, request["spec"])})
+    spec = request["spec"]
+    other = await api.job(spec["transfer_from"]) if spec.get("transfer_from") else None
+    name = attackform.name_of(catalog, job, spec, other)
+    made = await api.create({**request, "name": name})
     data = attackruns.choices(catalog, await load.attacks_on(api, source["id"]))
     return data, data, made["id"], None
 

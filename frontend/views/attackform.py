@@ -15,6 +15,8 @@ from frontend.views import budgets, ids
 from frontend.views.called import called
 from frontend.views.head import ENDED, attack_words
 
+MADE_ON = "Made on the network of"
+"""The other network of a transfer, as the form and its errors call it."""
 FIRST = ("norm", "steps", "step_size", "restarts")
 """What is asked first; the rest follows in the catalogue's order."""
 
@@ -112,7 +114,7 @@ def _other(
     same = [one for one in others if data_of(one) == data_of(source) and one["id"] != source["id"]]
     select = dmc.Select(
         id=ids.ATTACK_OTHER,
-        label="Made on the network of",
+        label=MADE_ON,
         description="a trained job of the same data",
         data=[{"value": one["id"], "label": called(one)} for one in same],
         value=spec.get("transfer_from"),
@@ -208,11 +210,14 @@ def request(catalog: Catalog, source: str, values: Mapping[str, Any]) -> dict[st
     return {"kind": "attack", "spec": spec}
 
 
-def name_of(catalog: Catalog, source: Job, spec: Mapping[str, Any]) -> str:
-    """PGD-20, linf on weight decay."""
+def name_of(
+    catalog: Catalog, source: Job, spec: Mapping[str, Any], other: Job | None = None
+) -> str:
+    """PGD-20, linf on weight decay; of a transfer also whose network its inputs are made on."""
     titles = specs.titles(catalog, "attack")
     names = ", ".join(attack_words(attack, titles) for attack in spec["attacks"])
-    return f"{names} on {called(source)}"[:120]
+    made = f", made on {called(other)}" if other else ""
+    return f"{names} on {called(source)}{made}"[:120]
 
 
 def page_form(

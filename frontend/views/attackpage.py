@@ -58,9 +58,15 @@ def _shared(packed: str | None) -> dict[str, Any]:
 
 
 def wrong(error: ApiError) -> Component:
-    lines = [f"{one['field'].removeprefix('spec.')}: {one['message']}" for one in error.errors]
+    lines = [f"{_called(one['field'])}: {one['message']}" for one in error.errors]
     told = lines or [error.sentence]
     return html.Div([html.P(line) for line in told], className="warned", role="alert")
+
+
+def _called(field: str) -> str:
+    """A field as the form calls it, where its own name is not what stands there."""
+    name = field.removeprefix("spec.")
+    return attackform.MADE_ON if name == "transfer_from" else name
 
 
 async def shown(api: Api, main: str, beside: list[str]) -> tuple[Component, list[Component], Any]:

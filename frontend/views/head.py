@@ -79,7 +79,7 @@ def head(job: Job, waiting: str = "", catalog: Catalog | None = None) -> Compone
         called(job),
         crumbs=[("Jobs", "/jobs"), (job["kind"], f"/jobs?kind={job['kind']}")],
         badge=parts.state_badge(job["state"], id=ids.JOB_STATE),
-        facts=[what(job, catalog), *_whose(job)],
+        facts=[what(job, catalog), *_whose(job), *made_on(job, " · ")],
         actions=_actions(job),
         under=progress(job, waiting),
     )
@@ -89,6 +89,13 @@ def _whose(job: Job) -> list[Any]:
     """The network that the job looks at."""
     source = job["spec"].get("source")
     return [" · ", dcc.Link("its network", href=f"/jobs/{source}")] if source else []
+
+
+def made_on(job: Job, before: str) -> list[Any]:
+    """The other network that a transfer's inputs were made on; of other jobs nothing."""
+    other = job["spec"].get("transfer_from")
+    link = dcc.Link("another network", href=f"/jobs/{other}")
+    return [f"{before}inputs made on ", link] if other else []
 
 
 def _actions(job: Job) -> list[Any]:

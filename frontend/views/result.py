@@ -18,11 +18,12 @@ from frontend.views.called import called
 from frontend.views.curves import Told
 from frontend.views.figures import examples
 from frontend.views.gallery import gallery
-from frontend.views.head import ENDED
+from frontend.views.head import ENDED, made_on
 from frontend.views.plotcard import plot_card
 from frontend.views.trust import attacks_of, evaluation_card, warnings, words_of
 
 WORST = "attack/worst/accuracy"
+MOVED = {"linf": "the largest change of a weight", "l2": "the l2 of a tensor’s change"}
 
 
 def result(told: Told, others: Sequence[Told], scheme: str) -> list[Component]:
@@ -78,8 +79,20 @@ def accuracy_card(shown: Sequence[Told], look: Theme) -> Component:
     mean = ", of a mean from the lowest to the highest draw" if drawn_at_random else ""
     bands = f"bands are 95 % Wilson intervals{mean}"
     title = "Accuracy under attack"
-    notes = [f"Careful: {line}." for line in warnings(main)]
-    return plot_card("attack-accuracy", title, f"{about}; {bands}", figure, notes=notes)
+    notes = [*_weights_too(main), *[f"Careful: {line}." for line in warnings(main)]]
+    line = [f"{about}; {bands}", *made_on(main.job, "; ")]
+    return plot_card("attack-accuracy", title, line, figure, notes=notes)
+
+
+def _weights_too(told: Told) -> list[str]:
+    """Of an attack on both, whose axis tells the inputs' budget alone: what the weights get."""
+    return [
+        f"{words_of(told, attack)} moves the weights too, at ε = 0 as well: ε_w = "
+        f"{attack['eps_w']:g}, {MOVED.get(str(attack.get('weight_norm')), 'a tensor’s change')}"
+        f"{', relative to the tensor’s own' if attack.get('relative') else ''}."
+        for attack in attacks_of(told)
+        if attack.get("eps_w")
+    ]
 
 
 def _budgets(drawn: Sequence[Curve]) -> str:

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from frontend.views import attackform, budgets, ids, result
+from frontend.api import ApiError
+from frontend.views import attackform, attackpage, budgets, head, ids, result
 from frontend.views.curves import Told
 from tests.frontend.test_job_views import found, job, parts, text
 from tests.frontend.test_plots_shapes import ACCURACY, IMAGES
@@ -231,6 +232,36 @@ def test_what_the_card_warns_of_stands_beside_the_curve() -> None:
     shown = found(result.result(Told(attack(), ITEMS), [], "light"), ids.plot_id("attack-accuracy"))
     assert "Careful: ± 5.1 points." in text(shown)
     assert "eps 0 equals" not in text(shown)
+
+
+def test_a_transfer_names_the_network_that_its_inputs_were_made_on() -> None:
+    spec = {**attack()["spec"], "transfer_from": "xyz"}
+    for shown in (
+        found(result.result(Told(attack(spec=spec), ITEMS), [], "light"), "card-attack-accuracy"),
+        head.head(attack(spec=spec)),
+    ):
+        (link,) = [one for one in parts(shown) if getattr(one, "href", None) == "/jobs/xyz"]
+        assert "inputs made on another network" in text(shown)
+        assert text(link) == "another network"
+    assert "inputs made on" not in text(head.head(attack()))
+    other = job(id="xyz", name="WEISSI elsewhere")
+    named = attackform.name_of(CATALOG, job(), spec, other)
+    assert named.endswith("on WEISSI on digits, made on WEISSI elsewhere")
+
+
+def test_an_attack_on_both_tells_what_it_spends_on_the_weights() -> None:
+    both = {"name": "joint", "norm": "linf", "eps_w": 0.005, "weight_norm": "linf"}
+    spec = {**attack()["spec"], "attacks": [both]}
+    shown = found(result.result(Told(attack(spec=spec), []), [], "light"), "card-attack-accuracy")
+    assert "at ε = 0 as well: ε_w = 0.005, the largest change of a weight." in text(shown)
+    plain = found(result.result(Told(attack(), ITEMS), [], "light"), "card-attack-accuracy")
+    assert "ε_w" not in text(plain)
+
+
+def test_what_the_form_is_refused_for_is_called_as_the_form_calls_it() -> None:
+    errors = [{"field": "spec.transfer_from", "message": "no job"}]
+    told = text(attackpage.wrong(ApiError(422, "Unprocessable", "x", errors)))
+    assert told == "Made on the network of: no job"
 
 
 def test_of_several_attacks_those_that_passed_every_check_are_folded() -> None:
