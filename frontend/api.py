@@ -102,6 +102,7 @@ class Artifact(TypedDict):
     bytes: int
     sha256: str
     step: int
+    attempt: int
     created_at: float | str
 
 

@@ -235,7 +235,7 @@ def _counted(job: Job) -> str:
     epochs = done.get("epochs") or job["spec"].get("epochs")
     if not done.get("step") or not epochs:
         return ""
-    at = min(int(done.get("epoch") or 0) + (job["state"] == "running"), int(epochs))
+    at = min(int(done.get("epoch") or 0) + (job["state"] != "succeeded"), int(epochs))
     return f"epoch {at} of {epochs:g}"
 
 

@@ -74,7 +74,9 @@ def _left(job: Job, artifacts: Sequence[Artifact]) -> Component:
                     html.A(found["name"], href=f"/api/v1/artifacts/{found['id']}", download="")
                 ),
                 html.Td(found["kind"], className="about"),
-                html.Td(f"step {found['step']}", className="about number"),
+                html.Td(
+                    f"step {found['step']}{_tried(found, artifacts)}", className="about number"
+                ),
                 html.Td(words.size(found["bytes"]), className="number right"),
             ]
         )
@@ -85,6 +87,12 @@ def _left(job: Job, artifacts: Sequence[Artifact]) -> Component:
     none = html.P(told, className="about")
     body = html.Table(html.Tbody(rows), className="plain-table") if rows else none
     return parts.card(body, title="Artifacts", about=_about(job, artifacts), id="job-artifacts")
+
+
+def _tried(found: Artifact, artifacts: Sequence[Artifact]) -> str:
+    """Which attempt left it, where several left files: each one's last is called final."""
+    several = len({one["attempt"] for one in artifacts}) > 1
+    return f", attempt {found['attempt']}" if several else ""
 
 
 def _about(job: Job, artifacts: Sequence[Artifact]) -> str:

@@ -100,6 +100,11 @@ def test_an_ended_job_can_be_deleted_and_not_cancelled() -> None:
     assert "in 1.5 s" in text(found(shown, ids.JOB_PROGRESS))
 
 
+def test_a_cancelled_job_was_in_the_epoch_that_it_told_while_it_ran() -> None:
+    ended = job(state="cancelled", ended_at="2026-11-21T07:00:02.500Z")
+    assert text(found(head.head(ended), ids.JOB_PROGRESS)).startswith("cancelled at epoch 16 of 30")
+
+
 def test_steps_a_second_are_those_of_the_attempt_that_took_them() -> None:
     ended = {"state": "succeeded", "attempt": 2, "ended_at": "2026-11-21T07:01:01Z"}
     shown = head.head(job(**ended, attempt_started_at="2026-11-21T07:00:31Z"))
@@ -325,13 +330,23 @@ def test_every_control_of_a_card_has_a_name() -> None:
 
 def test_sections_offer_spec_files_and_measurements() -> None:
     artifact: Any = {"id": "f1", "name": "final.safetensors", "kind": "checkpoint"}
-    artifact |= {"step": 690, "bytes": 106_000}
+    artifact |= {"step": 690, "attempt": 1, "bytes": 106_000}
     shown = sections(job(), [artifact], [], "http://here")
     links = [part.href for part in parts(shown) if getattr(part, "href", None)]
     assert "/api/v1/artifacts/f1" in links
     assert "/api/v1/jobs/abc/measurements?format=csv" in links
     assert json.loads(text(found(shown, "job-spec"))) == job()["spec"]
     assert "curl http://here/api/v1/jobs" in text(found(shown, "job-curl"))
+
+
+def test_files_of_several_attempts_say_whose_they_are() -> None:
+    first: Any = {"id": "f1", "name": "final.safetensors", "kind": "checkpoint"}
+    first |= {"step": 390, "attempt": 1, "bytes": 106_000}
+    last = {**first, "id": "f2", "step": 690, "attempt": 2}
+    shown = text(found(sections(job(), [first, last], [], ""), "job-artifacts"))
+    assert "step 390, attempt 1" in shown
+    assert "step 690, attempt 2" in shown
+    assert "attempt" not in text(found(sections(job(), [last], [], ""), "job-artifacts"))
 
 
 def test_scripts_find_the_palette_and_the_dialogs() -> None:
