@@ -80,6 +80,7 @@
     byId("sweep-send").hidden = one;
     byId("sweep-send").disabled = true;
     byId("sweep-curl").textContent = one ? "" : curl(sweep);
+    byId("launch-curl").closest(".card").hidden = !one; // of one job: the sweep has its own
     place.textContent = one ? "" : "…";
     if (one) return;
     try {
