@@ -18,8 +18,19 @@ Titles = Mapping[str, str]
 
 
 def titles(catalog: Catalog | None) -> dict[str, str]:
-    """Of all entries that a training's spec names."""
-    return {name: title for kind in KINDS for name, title in specs.titles(catalog, kind).items()}
+    """Of all entries that a training's spec names, and of the optimizers' fields that have one."""
+    named = {name: title for kind in KINDS for name, title in specs.titles(catalog, kind).items()}
+    return named | _fields(catalog)
+
+
+def _fields(catalog: Catalog | None) -> dict[str, str]:
+    """`optimizer.decay` is "Drop factor", as the form has it."""
+    entries = [one for one in (catalog or {"entries": []})["entries"] if one["kind"] == "optimizer"]
+    return {
+        f"optimizer.{name}": specs.label(name, schema)
+        for entry in entries
+        for name, schema in specs.parameters(entry).items()
+    }
 
 
 def words(path: str, known: Titles) -> str:
@@ -27,7 +38,7 @@ def words(path: str, known: Titles) -> str:
     slot, *rest = path.split(".")
     if slot != "methods" or not rest:
         last = (rest or [slot])[-1]
-        return SLOTS.get(last) or specs.label(last, specs.RUN.get(path, {}))
+        return known.get(path) or SLOTS.get(last) or specs.label(last, specs.RUN.get(path, {}))
     method, *fields = rest
     return " ".join([entry(method, known), *(_within(field) for field in fields)])
 

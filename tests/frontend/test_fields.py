@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from frontend.api import Catalog
 from frontend.views import fields
 from frontend.views.sweepform import offered
 
@@ -40,6 +41,16 @@ def test_a_field_is_called_by_titles_and_words(path: str, words: str) -> None:
 def test_a_swept_field_is_called_by_what_stands_at_its_place(path: str, words: str) -> None:
     base = {"spec": {"methods": [{"name": "cross_entropy"}, {"name": "weissi", "strength": 1}]}}
     assert fields.swept(path, base, TITLES) == words
+
+
+def test_a_field_that_the_form_gives_another_name_has_it_wherever_it_is_told(
+    catalog: Catalog,
+) -> None:
+    known = fields.titles(catalog)
+    spec = {"optimizer": {"name": "sgd", "lr": 0.1, "decay": 0.1, "decay_at": [0.5]}}
+    told = [one["words"] for one in offered({"spec": spec}, known)]
+    assert told == ["Optimizer", "Learning rate", "Drop factor", "Drops at"]
+    assert fields.words("optimizer.decay", known) == "Drop factor"
 
 
 def test_values_are_titles_where_they_name_entries() -> None:
