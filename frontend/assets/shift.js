@@ -201,7 +201,8 @@
     const all = traces.flatMap((one) => one.y).filter(Number.isFinite);
     const near = 0.01 * (Math.max(...all) - Math.min(...all));
     const same = (one, other) => one.y.every((y, at) => Math.abs(y - other.y[at]) <= near);
-    const hidden = traces.flatMap((one, at) => traces.slice(0, at).filter((other) => same(one, other)).slice(0, 1).map((other) => `${one.name} on ${other.name}`));
+    const called = (one) => (one.line.dash === "solid" ? `${one.name}, unshifted` : one.name);
+    const hidden = traces.flatMap((one, at) => traces.slice(0, at).filter((other) => same(one, other)).slice(0, 1).map((other) => `${called(one)} on ${called(other)}`));
     return hidden.length ? `Lines that lie on each other: ${hidden.join("; ")}.` : "";
   }
 

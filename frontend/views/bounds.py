@@ -147,6 +147,10 @@ def _missing(job: Job, names: list[str]) -> Component:
 # --- layer by layer, proved and attacked --------------------------------------------------------
 
 
+RATIO = "Frobenius norm over spectral norm: what WEISSI’s bound gives away at each layer"
+FROBENIUS = "Frobenius norms; what they give away beside spectral norms is not measured yet"
+
+
 def layers(look: Theme, found: Saved | None, cost: str, known: Collection[str]) -> Component:
     """Norms of each layer, drawn by the script from what is `known`, or the way to measure them."""
     has = [name in known for name in ("norm/layer/layer1", "diagnostic/spectral_norms/layer1")]
@@ -156,7 +160,7 @@ def layers(look: Theme, found: Saved | None, cost: str, known: Collection[str]) 
     card = plot_card(
         "bounds-layers",
         "Layer by layer",
-        "Frobenius norm over spectral norm: what WEISSI’s bound gives away at each layer",
+        RATIO if all(has) or found else FROBENIUS,
         themes.figure(
             look,
             [],

@@ -56,3 +56,10 @@ def test_attack_and_certificate_share_their_budgets() -> None:
     assert len(grid) == bounds.POINTS == bounds.certificate("weights", 0.02, 9)["points"]
     assert (grid[0], grid[-1]) == (0.0, 0.02)
     assert grid[1] == pytest.approx(0.02 * bounds.FINEST)
+
+
+def test_a_ratio_of_norms_is_told_of_only_where_both_are_known() -> None:
+    frobenius, spectral = "norm/layer/layer1", "diagnostic/spectral_norms/layer1"
+    alone = bounds.layers(LIGHT, None, "1 s", [frobenius])
+    assert bounds.FROBENIUS in text(alone)
+    assert bounds.RATIO in text(bounds.layers(LIGHT, None, "1 s", [frobenius, spectral]))
