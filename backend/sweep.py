@@ -6,8 +6,7 @@ import copy
 import hashlib
 import itertools
 import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
@@ -96,30 +95,51 @@ def prepared(given: Parts, asked: NewSweep) -> tuple[dict[str, list[Any]], list[
         try:
             new, _ = launch.prepared(given, body(base, point))
         except Problem as problem:
+            _replace(problem, grid)
             problem.detail = f"{problem.detail} (at {told})"
-            problem.errors = [(_place(field, grid), why) for field, why in problem.errors]
             raise
         named = asked.name or asked.base.get("name") or new["name"]
         made.append({**new, "name": f"{named} · {told}"[:200]})
     return grid, made
 
 
-def _reaching(given: Parts, base: Mapping[str, Any], paths: Iterable[str]) -> Mapping[str, Any]:
-    """The base; where a path leads to what the base leaves to its default, with the defaults."""
+def _reaching(given: Parts, base: Mapping[str, Any], grid: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The base; where a path leads to what the base leaves to its default, with the defaults.
+
+    422 for what is wrong in the base itself, which would have no defaults to lead to.
+    """
     try:
-        body(base, dict.fromkeys(paths))
+        body(base, dict.fromkeys(grid))
     except Problem:
-        with suppress(Problem):
+        try:
             asked = validated(given.requests.job, base)
-            return {**base, "spec": asked.spec.model_dump(mode="json")}
+        except Problem as problem:
+            problem.errors = [one for one in problem.errors if not _swept(one[0], grid)]
+            if not problem.errors:
+                return base
+            problem.detail = ": ".join(problem.errors[0])
+            _replace(problem, grid)
+            raise
+        return {**base, "spec": asked.spec.model_dump(mode="json")}
     return base
+
+
+def _replace(problem: Problem, grid: Mapping[str, Any]) -> None:
+    """Name the places in the sweep's request, in the sentence too."""
+    first = f"{problem.errors[0][0]}: " if problem.errors else ""
+    problem.errors = [(_place(field, grid), why) for field, why in problem.errors]
+    if first and problem.detail.startswith(first):
+        problem.detail = f"{problem.errors[0][0]}: {problem.detail.removeprefix(first)}"
+
+
+def _swept(field: str, grid: Mapping[str, Any]) -> bool:
+    return any(field == path or field.startswith(f"{path}.") for path in grid)
 
 
 def _place(field: str, grid: Mapping[str, Any]) -> str:
     """Where in the sweep's request a job's field came from: its grid, else its base."""
-    swept = any(field == path or field.startswith(f"{path}.") for path in grid)
     known = field.startswith("grid.")
-    return field if known else f"grid.{field}" if swept else f"base.{field}"
+    return field if known else f"grid.{field}" if _swept(field, grid) else f"base.{field}"
 
 
 def said(value: Any) -> str:

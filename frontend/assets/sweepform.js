@@ -91,9 +91,12 @@
       byId("sweep-send").disabled = false;
       byId("sweep-send").textContent = `Launch ${found.jobs} jobs`;
     } catch (error) {
-      if (mine === asked) place.textContent = error.message;
+      if (mine === asked) place.textContent = reason(error);
     }
   }
+
+  // The place in the request matters to a shell; the form has one field of the name.
+  const reason = (error) => error.message.replace(/^(grid|base)\.spec\./, "");
 
   function time(seconds) {
     if (seconds < 90) return `${Math.max(1, Math.round(seconds))} s`;
@@ -116,7 +119,7 @@
       const made = await scope.post("/sweeps", body());
       scope.go(`/sweeps/${made.id}`);
     } catch (error) {
-      byId("sweep-cost").textContent = error.message;
+      byId("sweep-cost").textContent = reason(error);
       button.disabled = false;
     }
   }

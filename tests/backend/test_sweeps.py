@@ -69,6 +69,25 @@ def test_what_the_base_leaves_to_its_default_can_be_swept(client: TestClient) ->
     assert made.json()["base"] == base
 
 
+def test_what_is_wrong_in_the_base_is_told_before_what_its_defaults_would_have_held(
+    client: TestClient,
+) -> None:
+    spec = {"dataset": {"name": "digits"}, "model": {"name": "mlpp"}}
+    asked_for = {"base": {"kind": "train", "spec": spec}, "grid": {"spec.optimizer.lr": [0.1]}}
+    told = client.post("/sweeps", json=asked_for).json()
+    assert told["detail"].startswith("base.spec.model.name: none is called so")
+    assert [one["field"] for one in told["errors"]] == ["base.spec.model.name"]
+    named = {**asked_for["grid"], "spec.model.name": ["mlp"]}
+    told = client.post("/sweeps", json={**asked_for, "grid": named}).json()
+    assert told["errors"][0]["field"] == "grid.spec.optimizer.lr", "the base's name is replaced"
+
+
+def test_the_sentence_names_the_same_place_as_the_errors(client: TestClient) -> None:
+    told = client.post("/sweeps", json=asked(grid={"spec.methods.1.strength": [0.1, -1]})).json()
+    assert told["detail"].startswith("grid.spec.methods.1.strength: ")
+    assert "(at strength=-1" in told["detail"]
+
+
 @pytest.mark.parametrize(
     ("more", "field"),
     [
