@@ -95,7 +95,7 @@ def prepared(given: Parts, asked: NewSweep) -> tuple[dict[str, list[Any]], list[
         try:
             new, _ = launch.prepared(given, body(base, point))
         except Problem as problem:
-            _replace(problem, grid)
+            _replace(problem, grid, SEED not in asked.grid)
             problem.detail = f"{problem.detail} (at {told})"
             raise
         named = asked.name or asked.base.get("name") or new["name"]
@@ -124,10 +124,12 @@ def _reaching(given: Parts, base: Mapping[str, Any], grid: Mapping[str, Any]) ->
     return base
 
 
-def _replace(problem: Problem, grid: Mapping[str, Any]) -> None:
-    """Name the places in the sweep's request, in the sentence too."""
+def _replace(problem: Problem, grid: Mapping[str, Any], seeds: bool = True) -> None:
+    """Name the places in the sweep's request, in the sentence too; `seeds` are its own field,
+    where the grid was not given the seed."""
     first = f"{problem.errors[0][0]}: " if problem.errors else ""
-    problem.errors = [(_place(field, grid), why) for field, why in problem.errors]
+    mine = {SEED: "seeds"} if seeds and SEED in grid else {}
+    problem.errors = [(mine.get(at) or _place(at, grid), why) for at, why in problem.errors]
     if first and problem.detail.startswith(first):
         problem.detail = f"{problem.errors[0][0]}: {problem.detail.removeprefix(first)}"
 

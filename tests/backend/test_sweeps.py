@@ -101,6 +101,8 @@ def test_the_sentence_names_the_same_place_as_the_errors(client: TestClient) -> 
         ({"grid": {"spec.batch_size": list(range(1, 600))}}, "grid"),
         ({"grid": {}, "seeds": None}, "grid"),
         ({"seeds": ["a"]}, "seeds.0"),
+        ({"seeds": [-1]}, "seeds"),
+        ({"grid": {"spec.seed": [-1]}, "seeds": None}, "grid.spec.seed"),
         ({"more": 1}, "more"),
     ],
 )
