@@ -1,14 +1,15 @@
 // The page's one EventSource, shared by every script:
 //   normscope.events.open({ jobs: ["id"], after: { id: "1.523" }, owner: element }) -> close it
-//   normscope.events.on("measured" | "state" | "offline" | "online", listener) -> stop listening
-// Without `jobs` it streams the state of all jobs. It opens again by itself after the last point
+//   normscope.events.on("measured" | "state" | "opened" | "offline" | "online", listener) -> stop listening
+// Without `jobs` it streams the state of all jobs from now on: what they became between a page's data
+// and "opened", or during a break, is the page's to read. With them it opens again by itself after the last point
 // it has seen, so nothing is lost or told twice; it closes when `owner` leaves the page.
 (function () {
   "use strict";
 
   const FIRST_RETRY_MS = 400;
   const LAST_RETRY_MS = 2000;
-  const listeners = { measured: new Set(), state: new Set(), offline: new Set(), online: new Set() };
+  const listeners = { measured: new Set(), state: new Set(), opened: new Set(), offline: new Set(), online: new Set() };
   let source = null;
   let wanted = null; // { jobs, owner }
   let cursors = {}; // job -> [attempt, seq] of the last measurement that was told
@@ -81,6 +82,7 @@
       offline = false;
       tell("online", { lastPoint });
     }
+    tell("opened", {});
   }
 
   function down() {

@@ -140,8 +140,10 @@
     found.catch(() => {}); // whoever waits for it is told
     ahead = { of: query + "|" + sort, found };
     stop();
-    stop = window.normscope.events.on("state", told);
-    window.normscope.events.open({ owner: byId("jobs-table") });
+    const { events } = window.normscope;
+    const stops = [events.on("state", told), events.on("online", () => refresh())];
+    stop = () => stops.forEach((end) => end());
+    events.open({ owner: byId("jobs-table") });
   }
 
   // The filters of the page, at first and whenever they change.

@@ -168,11 +168,15 @@
   }
 
   function state(job) {
-    if (!page || page.timer || !page.claims.some((claim) => (job.tags || []).includes(claim.tag))) return;
-    page.timer = window.setTimeout(() => {
-      if (!page) return;
+    if (page && page.claims.some((claim) => (job.tags || []).includes(claim.tag))) soon();
+  }
+
+  function soon() {
+    if (!page || !byId("paper")) return; // its reader has gone on
+    page.timer = page.timer || window.setTimeout(() => {
+      if (!page || !byId("paper")) return;
       page.timer = 0;
-      renew().catch(() => {}); // the banner says when the API is away; the next state asks again
+      renew().catch(() => {}); // the banner says when the API is away; "opened" asks again
     }, AGAIN_MS);
   }
 
@@ -185,7 +189,7 @@
     page = { ...JSON.parse(root.dataset.paper), driven: new Set(), sent: new Set(), timer: 0 };
     equation(root);
     page.claims.forEach(show);
-    stops = [scope.events.on("state", state), scope.events.on("online", () => page && renew().catch(() => {}))];
+    stops = [scope.events.on("state", state), scope.events.on("opened", soon)];
     stops.push(scope.events.open({ owner: root }));
     return Date.now();
   }

@@ -141,25 +141,45 @@
     byId("sweep-about").textContent = `${called(measure)}, ${told}`;
   }
 
+  // What was swept but the seed, each with the jobs of all its seeds.
+  function settings() {
+    const found = new Map();
+    for (const job of page.sweep.jobs) {
+      const key = JSON.stringify(chosen().map((path) => groupOf(job, path)));
+      found.set(key, [...(found.get(key) || []), job]);
+    }
+    return [...found.values()];
+  }
+
+  const chosen = () => fields().filter((path) => path !== "spec.seed");
+
+  // By the means over seeds: the best single job would be its seed's luck.
   function best() {
     const [name, sense, held] = ["sweep-best", "sweep-sense", "sweep-held"].map((id) => byId(id).value);
     const least = byId("sweep-least").value === "" ? -Infinity : Number(byId("sweep-least").value);
-    const done = page.sweep.jobs.filter((job) => job.state === "succeeded" && Number.isFinite(measured(job, name)));
-    const fit = done.filter((job) => least === -Infinity || measured(job, held) >= least);
+    const of = (jobs, one) => mean(jobs.map((job) => result(job, one)));
+    const done = settings().map((jobs) => ({ jobs, value: of(jobs, name), held: of(jobs, held) })).filter((one) => one.value);
+    const fit = done.filter((one) => least === -Infinity || (one.held && one.held.middle >= least));
     const sign = sense === "smallest" ? -1 : 1;
-    const winner = fit.reduce((top, job) => (!top || sign * measured(job, name) > sign * measured(top, name) ? job : top), null);
+    const winner = fit.reduce((top, one) => (!top || sign * one.value.middle > sign * top.value.middle ? one : top), null);
+    const seeds = fields().includes("spec.seed");
+    const what = seeds ? "settings" : "jobs";
     const place = byId("sweep-winner");
     if (!winner) {
-      place.textContent = done.length ? `None of ${done.length} jobs has ${called(held)} of at least ${least}.` : "No job has succeeded yet.";
+      place.textContent = done.length ? `None of ${done.length} ${what} has ${called(held)} of at least ${least}.` : "No job has succeeded yet.";
       return;
     }
-    const told = fields().map((path) => `${short(path)} ${text(winner.values[path])}`).join(", ");
-    const link = element("a", told, { href: `/jobs/${winner.id}` });
-    const shown = [...new Set([name, held])].map((one) => `${called(one)} ${said(one, measured(winner, one))}`).join(", ");
-    const equal = fit.filter((job) => measured(job, name) === measured(winner, name)).length;
+    const { jobs, value } = winner;
+    const told = chosen().map((path) => `${short(path)} ${text(jobs[0].values[path])}`).join(", ") || "All seeds";
+    const href = jobs.length > 1 ? `/compare?jobs=${jobs.map((job) => job.id).join(",")}` : `/jobs/${jobs[0].id}`;
+    const shown = [[name, value], ...(held === name || !winner.held ? [] : [[held, winner.held]])].map(([one, found]) => `${called(one)} ${about(one, found)}`).join(", ");
+    const equal = fit.filter((one) => one.value.middle === value.middle).length;
     const tied = equal > 1 ? `; ${equal - 1} more ${equal > 2 ? "are" : "is"} as good` : "";
-    place.replaceChildren(link, `: ${shown} (${fit.length} of ${done.length} jobs fit${tied})`);
+    const over = seeds ? `mean of ${value.count} of ${jobs.length} seeds${value.count > 1 ? " ± one standard deviation" : ""}; ` : "";
+    place.replaceChildren(element("a", told, { href }), `: ${shown} (${over}${fit.length} of ${done.length} ${what} fit${tied})`);
   }
+
+  const about = (name, { middle, spread, count }) => said(name, middle) + (count > 1 ? ` ± ${said(name, spread)}` : "");
 
   // A job's name without the sweep's, with which all of them begin.
   function own(job) {
@@ -208,21 +228,29 @@
     page = { ...JSON.parse(place.dataset.sweep), timer: 0 };
     all();
     if (page.sweep.jobs.some((job) => !ENDED.includes(job.state))) {
-      stops = [scope.events.on("state", changed), scope.events.open({ owner: place })];
+      stops = [scope.events.on("state", changed), scope.events.on("opened", soon), scope.events.open({ owner: place })];
     }
     return Date.now();
   }
 
   function changed(job) {
-    if (!page || !page.sweep.jobs.some((one) => one.id === job.id) || page.timer) return;
-    page.timer = window.setTimeout(async () => {
-      const answer = await fetch(`/api/v1/sweeps/${page.sweep.id}`);
+    if (page && page.sweep.jobs.some((one) => one.id === job.id)) soon();
+  }
+
+  function soon() {
+    if (!byId("sweep")) return; // its reader has gone on
+    page.timer = page.timer || window.setTimeout(() => {
       page.timer = 0;
-      if (!answer.ok) return;
-      page.sweep = await answer.json();
-      all();
-      if (page.sweep.jobs.every((one) => ENDED.includes(one.state))) stops.forEach((end) => end());
+      renew(page).catch(() => {}); // the banner says when the API is away; "opened" asks again
     }, 1000);
+  }
+
+  async function renew(mine) {
+    const answer = await fetch(`/api/v1/sweeps/${mine.sweep.id}`);
+    if (!answer.ok || page !== mine) return;
+    mine.sweep = await answer.json();
+    all();
+    if (mine.sweep.jobs.every((one) => ENDED.includes(one.state))) stops.forEach((end) => end());
   }
 
   function csv() {

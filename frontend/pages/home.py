@@ -18,8 +18,8 @@ from frontend.views.called import called
 dash.register_page(__name__, path="/", title="Normscope", order=0)
 
 LEAD = (
-    "A network computes the same function when one layer's weights are doubled and the next "
-    "layer's halved, yet weight decay calls the two different. Train networks under penalties "
+    "A network computes the same function when one layer’s weights are doubled and the next "
+    "layer’s halved, yet weight decay calls the two different. Train networks under penalties "
     "that see through such shifts and under ones that do not, watch their norms, bounds and "
     "input gradients while they train, and attack what comes out."
 )
