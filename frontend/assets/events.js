@@ -1,9 +1,9 @@
 // The page's one EventSource, shared by every script:
 //   normscope.events.open({ jobs: ["id"], after: { id: "1.523" }, owner: element }) -> close it
 //   normscope.events.on("measured" | "state" | "opened" | "offline" | "online", listener) -> stop listening
-// Without `jobs` it streams the state of all jobs from now on: what they became between a page's data
-// and "opened", or during a break, is the page's to read. With them it opens again by itself after the last point
-// it has seen, so nothing is lost or told twice; it closes when `owner` leaves the page.
+// It opens again by itself, with `jobs` after the last point it has seen: nothing is lost or told
+// twice. Without, it streams the states of all jobs from now on: what they became before "opened",
+// or during a break, is the page's to read. It closes when `owner` leaves the page.
 (function () {
   "use strict";
 

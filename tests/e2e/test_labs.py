@@ -176,8 +176,7 @@ def test_a_sweep_from_the_form_reaches_its_page_and_names_the_best_job(
     expect(apart.get_by_role("rowheader")).to_have_text(["Learning rate", "Seed"])
     expect(apart.get_by_role("columnheader")).to_have_count(5)
     expect(page.locator("#card-cmp-train-loss .chart-legend-title")).to_have_text("Learning rate")
-    words = "Learning rate (log)"
-    until(lambda: words in page.evaluate(AXES), 90, "an axis without its words")
+    until(lambda: "Learning rate (log)" in page.evaluate(AXES), 90, "an axis without its words")
 
     page.set_viewport_size({"width": 390, "height": 844})
     page.goto(page.url + "&facet=optimizer.lr")
